@@ -1,0 +1,77 @@
+"""The few types that the layers exchange."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from jaxtyping import Float
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+PairVector: TypeAlias = Float[Tensor, "pairs"]
+HiddenStates: TypeAlias = Float[Tensor, "pairs hidden"]
+Scalar: TypeAlias = Float[Tensor, ""]
+
+
+@dataclass(frozen=True)
+class PairScores:
+    """What a reward model said of a batch of pairs, and what the data says of them.
+
+    Rewards are in logits; hidden states are the head's input at the read-out token.
+    """
+
+    chosen: PairVector
+    rejected: PairVector
+    chosen_hidden: HiddenStates | None = None
+    rejected_hidden: HiddenStates | None = None
+    foreign: PairVector | None = None
+    """Reward of each chosen response under another prompt of the batch."""
+    margin: PairVector | None = None
+    """The data's margin column, in logits."""
+    target: PairVector | None = None
+    """The data's probability that `chosen` is the better one, in [0, 1]."""
+    weight: PairVector | None = None
+    """Non-negative weight of each pair; None is one for all."""
+
+
+@dataclass(frozen=True)
+class ObjectiveOutput:
+    """What an objective makes of a batch."""
+
+    loss: Scalar
+    per_pair: PairVector
+    """The preference part, before weighting and penalties, in nats."""
+    metrics: Mapping[str, float | Tensor] = field(default_factory=dict)
+    """Detached scalars by name; tensors are left on the device, so no synchronisation is forced."""
+    state: Mapping[str, Tensor] = field(default_factory=dict)
+    """Running statistics to hand to the next call; empty for a stateless objective."""
+
+
+@dataclass(frozen=True)
+class Scenarios:
+    """Preference data split by prompt and response source, with a gold score for each response.
+
+    `train`, `in_domain_pairs` and `similar_pairs` hold pairs:
+    `prompt, chosen, rejected, prompt_id, chosen_source, rejected_source, chosen_score, rejected_score`
+    (and `margin`, `target` or `weight` where asked for). The four scenarios hold groups, one row
+    a prompt: `prompt, prompt_id, responses, sources, scores` (lists of equal length, at least two).
+    """
+
+    train: "Dataset"
+    in_domain_pairs: "Dataset"
+    in_domain: "Dataset"
+    prompt_disjoint: "Dataset"
+    response_disjoint: "Dataset"
+    mutual_disjoint: "Dataset"
+    similar_pairs: "Dataset | None" = None
+
+    def groups(self) -> "dict[str, Dataset]":
+        """The four scenarios by name, in the order of growing distance from training."""
+        return {
+            "in_domain": self.in_domain,
+            "prompt_disjoint": self.prompt_disjoint,
+            "response_disjoint": self.response_disjoint,
+            "mutual_disjoint": self.mutual_disjoint,
+        }
