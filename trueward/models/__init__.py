@@ -1,1 +1,21 @@
+"""Checkpoints as reward models: loading, head, pad token, read-out, batch scoring."""
 
+from trueward.models.head import head_norm
+from trueward.models.loading import Loaded, load_for_training, load_reward_model, prepare
+from trueward.models.padding import ensure_distinct_pad
+from trueward.models.readout import ReadOut, read_out
+from trueward.models.scoring import Scored, pad_right, score_sequences
+
+__all__ = [
+    "Loaded",
+    "ReadOut",
+    "Scored",
+    "ensure_distinct_pad",
+    "head_norm",
+    "load_for_training",
+    "load_reward_model",
+    "pad_right",
+    "prepare",
+    "read_out",
+    "score_sequences",
+]
