@@ -1,0 +1,7 @@
+"""Margins: how far ahead, in logits, the chosen response of a pair must be."""
+
+from trueward.objectives.margins.aplot import APLOT
+from trueward.objectives.margins.column import ColumnMargin
+from trueward.objectives.margins.constant import ConstantMargin
+
+__all__ = ["APLOT", "ColumnMargin", "ConstantMargin"]

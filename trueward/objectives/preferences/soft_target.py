@@ -1,0 +1,28 @@
+"""Bradley–Terry on graded labels."""
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from trueward.objectives.numerics import nll
+from trueward.objectives.part import Preference, Term
+from trueward.objectives.registry import register
+from trueward.types import PairScores, PairVector
+
+
+@register("soft_target")
+class SoftTarget(Preference):
+    """Cross-entropy against the data's probability t that the chosen response is better.
+
+    t = 1 is Bradley–Terry, t = ½ asks for equal rewards. Smallest at Δ′ = log(t/(1−t)).
+    Swapping a pair together with t → 1 − t changes nothing.
+    """
+
+    equation = "t·ℓ(Δ′) + (1−t)·ℓ(−Δ′)"
+    choose_when = "the data grades its preferences or has several votes a pair"
+    paper = "Liu et al. 2024, arXiv 2411.12843; MMPO, arXiv 2410.03145"
+    needs = frozenset({"target"})
+
+    def __call__(self, gap: PairVector, batch: PairScores, state: Mapping[str, Tensor]) -> Term:
+        assert batch.target is not None
+        return Term(batch.target * nll(gap) + (1 - batch.target) * nll(-gap))
