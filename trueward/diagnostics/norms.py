@@ -1,0 +1,136 @@
+"""Norms of hidden states: how long they are, how much they spread, how far a split drifts.
+
+How to read it: a reward is r = ‖W‖‖h‖cos ψ, so a model can win pairs by growing ‖h‖ instead of
+turning it, and what it grew on training inputs spreads on unseen ones. Healthy: the mean norm
+stays within about a tenth of the train split's on every scenario, and the coefficient of
+variation stays small and alike across splits. A mean norm that keeps growing during training, or
+a spread that is clearly wider off the training distribution, warns of over-optimization. Where
+the backbone ends in an RMSNorm or LayerNorm, ‖h‖ after it is pinned near √hidden whatever was
+learnt: then read the norms before it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from trueward.diagnostics.effective_rank import effective_rank
+from trueward.errors import DataError
+
+BINS = 40
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Counts between edges; one edge more than counts."""
+
+    edges: Sequence[float]
+    counts: Sequence[int]
+
+
+@dataclass(frozen=True)
+class NormStatistics:
+    """Mean, population standard deviation, std/mean and distribution of ‖h‖."""
+
+    mean: float
+    std: float
+    cv: float
+    histogram: Histogram
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean and population standard deviation."""
+
+    mean: float
+    std: float
+
+
+@dataclass(frozen=True)
+class NormShift:
+    """How a split's norms differ from the train split's: split minus train."""
+
+    mean: float
+    std: float
+    cv: float
+    relative_mean: float
+    """Shift of the mean, as a share of the train split's mean."""
+
+
+def norm_statistics(hidden: Float[ndarray, "rows hidden"], bins: int = BINS) -> NormStatistics:
+    """Statistics of ‖h‖₂ over the rows, in float64.
+
+    Raises:
+        DataError: if there are no rows or a value is not finite.
+    """
+    norms = _norms(hidden)
+    counts, edges = np.histogram(norms, bins=bins)
+    mean, std = float(norms.mean()), float(norms.std())
+    return NormStatistics(
+        mean=mean,
+        std=std,
+        cv=std / mean if mean > 0 else float("nan"),
+        histogram=Histogram(edges.tolist(), counts.tolist()),
+    )
+
+
+def difference_statistics(
+    chosen: Float[ndarray, "pairs hidden"], rejected: Float[ndarray, "pairs hidden"]
+) -> Moments:
+    """Mean and standard deviation of ‖h⁺ − h⁻‖₂ over pairs.
+
+    Raises:
+        DataError: if there are no pairs or a value is not finite.
+    """
+    norms = _norms(np.asarray(chosen, dtype=np.float64) - np.asarray(rejected, dtype=np.float64))
+    return Moments(float(norms.mean()), float(norms.std()))
+
+
+def norm_shift(split: NormStatistics, train: NormStatistics) -> NormShift:
+    """The shift of a split's norms from the train split's."""
+    return NormShift(
+        mean=split.mean - train.mean,
+        std=split.std - train.std,
+        cv=split.cv - train.cv,
+        relative_mean=split.mean / train.mean - 1 if train.mean > 0 else float("nan"),
+    )
+
+
+def split_norms(
+    hidden: Float[ndarray, "rows hidden"],
+    *,
+    pre_norm: Float[ndarray, "rows hidden"] | None = None,
+    chosen: Float[ndarray, "pairs hidden"] | None = None,
+    rejected: Float[ndarray, "pairs hidden"] | None = None,
+) -> dict[str, Any]:
+    """One split's block of a run's `norms`: plain containers, ready for JSON.
+
+    Args:
+        hidden: hidden states at the read-out, the head's input.
+        pre_norm: the same before the backbone's final norm, where it has one.
+        chosen: hidden states of the chosen side of the split's pairs, where it has pairs.
+        rejected: those of the rejected side; both or neither.
+    """
+    difference = None
+    if chosen is not None and rejected is not None:
+        difference = asdict(difference_statistics(chosen, rejected))
+    return {
+        "hidden": asdict(norm_statistics(hidden)),
+        "pre_norm": None if pre_norm is None else asdict(norm_statistics(pre_norm)),
+        "difference": difference,
+        "effective_rank": effective_rank(hidden),
+    }
+
+
+def _norms(hidden: ndarray) -> Float[ndarray, " rows"]:
+    states = np.asarray(hidden, dtype=np.float64)
+    if states.ndim != 2 or not len(states) or not np.isfinite(states).all():
+        raise DataError(
+            f"norms: expected finite hidden states of shape (rows, hidden), got shape "
+            f"{states.shape} with {np.isnan(states).sum() + np.isinf(states).sum()} not finite; "
+            "check that the model did not diverge and the split is not empty"
+        )
+    return np.linalg.norm(states, axis=1)

@@ -1,0 +1,85 @@
+"""Reading our own JSON with errors that name the file and the field."""
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from trueward.errors import DataError
+
+
+@dataclass(frozen=True)
+class JsonField:
+    """A value of a JSON document that knows its file and its path in it."""
+
+    value: Any
+    file: str
+    path: str = ""
+
+    def fail(self, expected: str) -> NoReturn:
+        """Raise the one-line error for a value that is not what it must be."""
+        shown = json.dumps(self.value)
+        got = shown if len(shown) <= 40 else shown[:37] + "..."
+        raise DataError(
+            f"{self.file}: field '{self.path or '(document)'}': expected {expected}, got {got}; "
+            "mend the field, or delete the file and run again"
+        )
+
+    @property
+    def is_null(self) -> bool:
+        """Whether the value is null."""
+        return self.value is None
+
+    def __getitem__(self, name: str) -> "JsonField":
+        """The member of that name; DataError if it is missing."""
+        if not isinstance(self.value, dict):
+            self.fail("an object")
+        if name not in self.value:
+            raise DataError(
+                f"{self.file}: field '{self._below(name)}' is missing; "
+                "mend the file, or delete it and run again"
+            )
+        return JsonField(self.value[name], self.file, self._below(name))
+
+    def members(self) -> dict[str, "JsonField"]:
+        """Every member of an object, by name."""
+        if not isinstance(self.value, dict):
+            self.fail("an object")
+        return {name: self[name] for name in self.value}
+
+    def items(self) -> "list[JsonField]":
+        """Every item of a list."""
+        if not isinstance(self.value, list):
+            self.fail("a list")
+        return [JsonField(v, self.file, f"{self.path}[{i}]") for i, v in enumerate(self.value)]
+
+    def text(self) -> str:
+        """A string."""
+        return self.value if isinstance(self.value, str) else self.fail("a string")
+
+    def texts(self) -> list[str]:
+        """A list of strings."""
+        return [item.text() for item in self.items()]
+
+    def boolean(self) -> bool:
+        """True or false."""
+        return self.value if isinstance(self.value, bool) else self.fail("true or false")
+
+    def integer(self) -> int:
+        """A whole number."""
+        whole = isinstance(self.value, int) and not isinstance(self.value, bool)
+        return self.value if whole else self.fail("a whole number")
+
+    def number(self) -> float:
+        """A number; null is NaN."""
+        if self.value is None:
+            return math.nan
+        real = isinstance(self.value, int | float) and not isinstance(self.value, bool)
+        return float(self.value) if real else self.fail("a number or null")
+
+    def numbers(self) -> list[float]:
+        """A list of numbers; null is NaN."""
+        return [item.number() for item in self.items()]
+
+    def _below(self, name: str) -> str:
+        return f"{self.path}.{name}" if self.path else name
