@@ -1,0 +1,60 @@
+"""The embedded gold world: prompts, writers and a gold reward that is known exactly."""
+
+from trueward.data.goldworld.baselines import Judge, length_judge, oracle_judge
+from trueward.data.goldworld.config import WorldConfig
+from trueward.data.goldworld.describe import DescribedAnswer, DescribedPrompt, describe
+from trueward.data.goldworld.gold import (
+    GoldBreakdown,
+    gold_reward,
+    judge,
+    score_text,
+    word_count,
+)
+from trueward.data.goldworld.scenarios import (
+    build_scenarios,
+    held_out_tasks,
+    sample_responses,
+    train_tasks,
+)
+from trueward.data.goldworld.tasks import Task, draw_task, format_prompt, parse_prompt
+from trueward.data.goldworld.tokenizer import BASE_PATH, MAX_LENGTH, build_tokenizer
+from trueward.data.goldworld.words import VALUES
+from trueward.data.goldworld.writers import (
+    Writer,
+    held_out_writers,
+    neutral_writer,
+    train_writers,
+    write,
+)
+
+__all__ = [
+    "BASE_PATH",
+    "MAX_LENGTH",
+    "VALUES",
+    "DescribedAnswer",
+    "DescribedPrompt",
+    "GoldBreakdown",
+    "Judge",
+    "Task",
+    "WorldConfig",
+    "Writer",
+    "build_scenarios",
+    "build_tokenizer",
+    "describe",
+    "draw_task",
+    "format_prompt",
+    "gold_reward",
+    "held_out_tasks",
+    "held_out_writers",
+    "judge",
+    "length_judge",
+    "neutral_writer",
+    "oracle_judge",
+    "parse_prompt",
+    "sample_responses",
+    "score_text",
+    "train_tasks",
+    "train_writers",
+    "word_count",
+    "write",
+]
