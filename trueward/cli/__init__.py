@@ -8,7 +8,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from trueward.errors import InputError, TruewardError
+from trueward import __version__
+from trueward.errors import TruewardError
 
 if TYPE_CHECKING:
     from trueward.cli.outcome import Outcome
@@ -17,27 +18,31 @@ VERBS = ("train", "study", "objectives", "goldworld")
 """In the order in which one uses them."""
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser with every verb's summary; a verb adds its own flags when it is chosen."""
+def build_parser(argv: list[str]) -> argparse.ArgumentParser:
+    """The parser with every verb's summary; only the verb in `argv` adds its own flags."""
     parser = argparse.ArgumentParser(
         prog="trueward",
         description="Train, prove, compare and serve robust reward models.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="Exit codes: 0 done, 1 failed, 2 bad input.",
+        epilog="Exit codes: 0 done, 1 failed, 2 bad input. A verb's own flags: VERB --help.",
     )
-    parser.add_argument("--version", action="store_true", help="print the version and stop")
+    parser.add_argument("--version", action="version", version=f"trueward {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs, in the order of use")
+    chosen = next((word for word in argv if not word.startswith("-")), None)
     for name in VERBS:
         verb = _module(name)
+        parents = verb.parents(argv) if name == chosen and hasattr(verb, "parents") else []
         sub = verbs.add_parser(
             name,
-            help=f"{verb.SUMMARY}  e.g. {verb.EXAMPLE}",
+            help=f"{verb.SUMMARY}  e.g.  {verb.EXAMPLE}",
             description=verb.SUMMARY,
             epilog=f"example:\n  {verb.EXAMPLE}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
+            parents=parents,
             allow_abbrev=False,
         )
-        verb.add_arguments(sub)
+        if name == chosen:
+            verb.add_arguments(sub)
         sub.add_argument("--json", action="store_true", help="print one JSON document on stdout")
     return parser
 
@@ -49,26 +54,32 @@ def _module(name: str) -> ModuleType:
 def main(argv: list[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    parser = build_parser()
-    args = parser.parse_args(argv)
-    if args.version:
-        from trueward import __version__
-
-        sys.stdout.write(f"trueward {__version__}\n")
-        return 0
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        parser = build_parser(argv)
+        args = parser.parse_args(argv)
+        args.given = {
+            word[2:].partition("=")[0].replace("-", "_") for word in argv if word[:2] == "--"
+        }
+    except TruewardError as error:
+        return _fail("", error)
     if args.verb is None:
         parser.print_help()
         return 0
     try:
         outcome: Outcome = _module(args.verb).run(args)
     except TruewardError as error:
-        sys.stderr.write(f"trueward {args.verb}: {error}\n")
-        return error.exit_code
+        return _fail(f" {args.verb}", error)
     except KeyboardInterrupt:
         sys.stderr.write(f"trueward {args.verb}: interrupted; the same command resumes\n")
         return 130
     _print(outcome, as_json=args.json)
     return 0
+
+
+def _fail(verb: str, error: TruewardError) -> int:
+    sys.stderr.write(f"trueward{verb}: {error}\n")
+    return error.exit_code
 
 
 def _print(outcome: "Outcome", *, as_json: bool) -> None:
@@ -80,4 +91,4 @@ def _print(outcome: "Outcome", *, as_json: bool) -> None:
     outcome.show(Console())
 
 
-__all__ = ["InputError", "build_parser", "main"]
+__all__ = ["build_parser", "main"]

@@ -1,0 +1,66 @@
+"""YAML files whose keys are a verb's flags."""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from trueward.errors import InputError, nearest
+
+
+def read_config(path: str | None, known: list[str]) -> dict[str, Any]:
+    """The mapping in a YAML file, its keys checked; empty without a path.
+
+    Raises:
+        InputError: the file is missing or not a mapping, or a key is not among `known`.
+    """
+    if path is None:
+        return {}
+    import yaml
+
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"--config {path}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" line {where.line + 1}" if where else ""
+        raise InputError(f"--config {path}{line}: not valid YAML; mend it there") from error
+    if not isinstance(values, Mapping):
+        raise InputError(f"--config {path}: expected `flag: value` lines, got {values!r}")
+    for name in values:
+        if name not in known:
+            raise InputError(f"--config {path}: unknown key {name!r}; {nearest(str(name), known)}")
+    return dict(values)
+
+
+def clear_if_asked(folder: Path, *, overwrite: bool) -> None:
+    """Remove what an earlier run left, if that was asked for.
+
+    A folder that no run of ours made is never removed.
+
+    Raises:
+        InputError: the folder was not made by Trueward.
+    """
+    import shutil
+
+    if not overwrite or not folder.exists():
+        return
+    ours = ("settings.json", "results.json", "trueward.json", "train.json")
+    if any(folder.iterdir()) and not any((folder / name).exists() for name in ours):
+        raise InputError(f"{folder} holds nothing of ours; --overwrite will not remove it")
+    shutil.rmtree(folder)
+
+
+def split_list(text: str) -> list[str]:
+    """Comma-separated words; commas inside parentheses stay."""
+    words, depth = [""], 0
+    for letter in text:
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and depth == 0:
+            words.append("")
+        else:
+            words[-1] += letter
+    if not all(word.strip() for word in words):
+        raise argparse.ArgumentTypeError(f"empty item in {text!r}")
+    return [word.strip() for word in words]

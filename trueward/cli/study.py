@@ -1,0 +1,100 @@
+"""`trueward study`: objectives × seeds × data, judged in four scenarios, with intervals."""
+
+import argparse
+import shlex
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trueward.cli.config import clear_if_asked, read_config, split_list
+from trueward.cli.outcome import Outcome
+from trueward.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SUMMARY = "Compare objectives over seeds, in four scenarios, with intervals and a report."
+EXAMPLE = 'trueward study --objectives "bt, aplot, aplot + bsr" --seeds 3'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags for what one changes often; the rest of `StudySettings` through --config or --set."""
+    parser.add_argument("--config", help="YAML file whose keys are StudySettings fields")
+    parser.add_argument(
+        "--objectives", type=split_list, help="comma-separated, e.g. 'bt, aplot + bsr(weight=0.01)'"
+    )
+    parser.add_argument("--seeds", type=int, help="runs of each objective (default 3)")
+    parser.add_argument(
+        "--data", help="goldworld (default), or a file or hub name of scored responses"
+    )
+    parser.add_argument("--model_name_or_path", help="base model, needed with your own data")
+    parser.add_argument("--output_dir", help="folder of the results (default runs/study)")
+    parser.add_argument(
+        "--minutes", type=float, help="begin a third and further seed only while it fits this time"
+    )
+    parser.add_argument("--workers", type=int, help="runs at a time (default: one a GPU or core)")
+    parser.add_argument("--engine", choices=["local", "ray"], help="where runs are executed")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        help="one setting of a section: training.max_steps=50, world.label_noise=0.25, split.…",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="remove an earlier study first")
+
+
+def run(args: argparse.Namespace) -> Outcome:
+    """Run what is missing of the study, then compare and report."""
+    from trueward.report import terminal_table, write_report
+    from trueward.training.settings import settings_from
+    from trueward.training.study import study
+
+    settings = settings_from(_values(args))
+    folder = Path(settings.output_dir)
+    clear_if_asked(folder, overwrite=args.overwrite)
+    results = study(settings, command=_command(), progress=_progress)
+    report = folder / "report.html"
+    write_report(results, report)
+
+    def show(console: "Console") -> None:
+        console.print(terminal_table(results))
+        console.print(f"report   {report}\nresults  {folder / 'results.json'}")
+        console.print(f"next     open {report} in a browser")
+
+    return Outcome({"report": str(report), **results.to_dict()}, show)
+
+
+def _values(args: argparse.Namespace) -> dict[str, Any]:
+    from trueward.training.settings import StudySettings
+
+    names = [f.name for f in fields(StudySettings)]
+    values = read_config(args.config, names)
+    given = {n: getattr(args, n) for n in names if getattr(args, n, None) is not None}
+    values.update(given)
+    for item in args.set:
+        section, value = _assignment(item)
+        values[section[0]] = {**values.get(section[0], {}), section[1]: value}
+    return values
+
+
+def _assignment(item: str) -> tuple[tuple[str, str], Any]:
+    import yaml
+
+    path, equals, text = item.partition("=")
+    section, dot, key = path.partition(".")
+    if not (equals and dot and key) or section not in ("training", "world", "split"):
+        raise InputError(
+            f"--set {item}: expected training.KEY=VALUE, world.KEY=VALUE or split.KEY=VALUE"
+        )
+    return (section, key), yaml.safe_load(text)
+
+
+def _command() -> str:
+    return shlex.join(["trueward", *sys.argv[1:]])
+
+
+def _progress(done: int, planned: int, what: str) -> None:
+    sys.stderr.write(f"{done}/{planned} runs done: {what}\n")
+    sys.stderr.flush()

@@ -1,0 +1,71 @@
+"""Pairs to one padded batch: the chosen, the rejected and, where asked for, the foreign ones."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trueward.models import pad_right
+
+COLUMNS = ("margin", "target", "weight")
+
+
+@dataclass(frozen=True)
+class PairCollator:
+    """Rows with `chosen_ids` and `rejected_ids` to padded tensors.
+
+    With `foreign`, each chosen response is also put under another prompt of the batch, drawn as a
+    random derangement. A pair whose batch holds no other prompt keeps its own.
+    """
+
+    pad_token_id: int
+    foreign: bool = False
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
+        """Token ids and mask of shape (2 or 3 × pairs, tokens), and the data's columns."""
+        sequences = [r["chosen_ids"] for r in rows] + [r["rejected_ids"] for r in rows]
+        if self.foreign:
+            sequences += [
+                _under(rows[j], row) for row, j in zip(rows, other_prompts(rows), strict=True)
+            ]
+        batch: dict[str, Tensor] = {}
+        batch["input_ids"], batch["attention_mask"] = pad_right(sequences, self.pad_token_id)
+        for column in COLUMNS:
+            if column in rows[0]:
+                values = [float(row[column]) for row in rows]
+                batch[column] = torch.tensor(values, dtype=torch.float32)
+        return batch
+
+
+def other_prompts(rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """For each row the index of a row with another prompt, or its own where there is none.
+
+    A random cyclic order is walked from each row to the next one whose prompt differs.
+    """
+    order = torch.randperm(len(rows)).tolist()
+    prompts = [tuple(row["chosen_ids"][: prompt_length(row)]) for row in rows]
+    partner = list(range(len(rows)))
+    for place, row in enumerate(order):
+        steps = (order[(place + k) % len(order)] for k in range(1, len(order)))
+        partner[row] = next((other for other in steps if prompts[other] != prompts[row]), row)
+    return partner
+
+
+def prompt_length(row: Mapping[str, Any]) -> int:
+    """Leading tokens that are the prompt: recorded, or the two sequences' common prefix."""
+    if row.get("prompt_length") is not None:
+        return int(row["prompt_length"])
+    pairs = zip(row["chosen_ids"], row["rejected_ids"], strict=False)
+    common = 0
+    for a, b in pairs:
+        if a != b:
+            break
+        common += 1
+    return common
+
+
+def _under(prompt_row: Mapping[str, Any], row: Mapping[str, Any]) -> list[int]:
+    prompt = list(prompt_row["chosen_ids"][: prompt_length(prompt_row)])
+    return prompt + list(row["chosen_ids"][prompt_length(row) :])
