@@ -33,6 +33,8 @@ def objective(spec: str | Objective | Mapping[str, Any]) -> Objective:
     if isinstance(spec, Objective):
         return spec
     if isinstance(spec, Mapping):
+        if not spec:
+            raise ObjectiveError("the objective's mapping is empty; name at least one part")
         return _compose([_build(str(name), given) for name, given in spec.items()])
     if not isinstance(spec, str):
         raise ObjectiveError(f"an objective is a string such as 'aplot + bsr', got {spec!r}")
@@ -76,7 +78,7 @@ def _parse(term: str) -> Part:
     return _build(name, given)
 
 
-def _build(name: str, given: Mapping[str, Any] | None) -> Part:
+def _build(name: str, given: Any) -> Part:
     part = lookup(name)
     if given is not None and not isinstance(given, Mapping):
         raise ObjectiveError(f"{name}: expected a mapping of parameters, got {given!r}")
