@@ -1,0 +1,92 @@
+"""Text and message lists: checking, converting, and what two conversations share."""
+
+import re
+from itertools import takewhile
+from typing import Any, TypeAlias
+
+from trueward.errors import DataError
+
+Message: TypeAlias = dict[str, Any]
+Turns: TypeAlias = str | list[Message]
+"""Plain text, or a list of `{"role", "content"}` messages."""
+
+_TRANSCRIPT_TURN = re.compile(r"\n\n(Human|Assistant):")
+_TRANSCRIPT_ROLES = {"Human": "user", "Assistant": "assistant"}
+
+
+def checked_turns(value: Any, where: str) -> Turns:
+    """`value` as text or messages, absent keys (nulls of an Arrow table) removed.
+
+    Raises:
+        DataError: it is neither; the message begins with `where`.
+    """
+    if isinstance(value, str):
+        return value
+    messages = [value] if isinstance(value, dict) else value
+    if not isinstance(messages, list):
+        raise DataError(f"{where}: expected text or a list of messages, got {described(value)}")
+    for number, message in enumerate(messages):
+        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+            raise DataError(
+                f"{where}: message {number} is not a mapping with 'role' and 'content': "
+                f"got {described(message)}"
+            )
+    return [{"content": m.get("content")} | without_nulls(m) for m in messages]
+
+
+def as_messages(turns: Turns, role: str) -> list[Message]:
+    """Messages as they are; text as one message of `role`."""
+    return [{"role": role, "content": turns}] if isinstance(turns, str) else turns
+
+
+def plain_text(turns: Turns) -> str:
+    """The words alone, for counting and comparing."""
+    if isinstance(turns, str):
+        return turns
+    return "\n".join(m["content"] if isinstance(m["content"], str) else "" for m in turns)
+
+
+def without_nulls(value: Any) -> Any:
+    """Drop keys whose value is None, at every depth: Arrow adds them where rows differ in keys."""
+    if isinstance(value, dict):
+        return {key: without_nulls(v) for key, v in value.items() if v is not None}
+    return [without_nulls(v) for v in value] if isinstance(value, list) else value
+
+
+def is_transcript(text: Any) -> bool:
+    """Whether `text` begins as an hh-rlhf transcript does."""
+    return isinstance(text, str) and text.startswith("\n\nHuman:")
+
+
+def parse_transcript(text: str) -> list[Message]:
+    r"""Turn `\n\nHuman: … \n\nAssistant: …` into messages, without the space around turns."""
+    _, *parts = _TRANSCRIPT_TURN.split(text)
+    return [
+        {"role": _TRANSCRIPT_ROLES[role], "content": content.strip()}
+        for role, content in zip(parts[::2], parts[1::2], strict=True)
+    ]
+
+
+def split_shared_turns(
+    chosen: list[Message], rejected: list[Message]
+) -> tuple[list[Message], list[Message], list[Message]]:
+    """Split off the leading messages both share as the prompt; each side keeps at least one."""
+    turns = list(zip(chosen[:-1], rejected[:-1], strict=False))
+    shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], turns))
+    return chosen[:shared], chosen[shared:], rejected[shared:]
+
+
+def split_shared_text(chosen: str, rejected: str) -> tuple[str, str, str]:
+    """Split off the leading whole words both share as the prompt; each side keeps something."""
+    limit = max(0, min(len(chosen), len(rejected)) - 1)
+    pairs = zip(chosen[:limit], rejected[:limit], strict=True)
+    cut = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    while cut > 0 and not chosen[cut].isspace():
+        cut -= 1
+    return chosen[:cut], chosen[cut:], rejected[cut:]
+
+
+def described(value: Any) -> str:
+    """A value's type and beginning, for an error message."""
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) <= 40 else text[:37] + '…'}"
