@@ -8,7 +8,12 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from jaxtyping import install_import_hook
 
-install_import_hook("trueward", "beartype.beartype")
+CHECKED = ("types", "objectives", "data", "models", "evals", "diagnostics", "report")
+# not training.config: it inherits an __init__ whose own annotations do not hold
+install_import_hook(
+    [*(f"trueward.{layer}" for layer in CHECKED), "trueward.training.batch", "trueward.training.judge"],
+    "beartype.beartype",
+)
 
 import pytest
 import torch

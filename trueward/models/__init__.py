@@ -1,7 +1,13 @@
 """Checkpoints as reward models: loading, head, pad token, read-out, batch scoring."""
 
-from trueward.models.head import head_norm
-from trueward.models.loading import Loaded, load_for_training, load_reward_model, prepare
+from trueward.models.head import freeze_bias, head_modules, head_name, head_norm
+from trueward.models.loading import (
+    Loaded,
+    load_for_training,
+    load_reward_model,
+    position_limit,
+    prepare,
+)
 from trueward.models.padding import ensure_distinct_pad
 from trueward.models.readout import ReadOut, read_out
 from trueward.models.scoring import Scored, pad_right, score_sequences
@@ -11,10 +17,14 @@ __all__ = [
     "ReadOut",
     "Scored",
     "ensure_distinct_pad",
+    "freeze_bias",
+    "head_modules",
+    "head_name",
     "head_norm",
     "load_for_training",
     "load_reward_model",
     "pad_right",
+    "position_limit",
     "prepare",
     "read_out",
     "score_sequences",

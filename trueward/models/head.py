@@ -11,9 +11,10 @@ from trueward.errors import ModelError
 
 def unwrap(model: nn.Module) -> Any:
     """The Hugging Face model inside DDP and PEFT wrappers."""
-    while isinstance(getattr(model, "module", None), nn.Module):
-        model = model.module
-    return model.get_base_model() if hasattr(model, "get_base_model") else model
+    inner: Any = model
+    while isinstance(getattr(inner, "module", None), nn.Module):
+        inner = inner.module
+    return inner.get_base_model() if hasattr(inner, "get_base_model") else inner
 
 
 def backbone(model: nn.Module) -> nn.Module:
@@ -45,7 +46,7 @@ def head_modules(model: nn.Module) -> list[nn.Linear]:
 def head_name(model: nn.Module) -> str:
     """The head's dotted name in the plain (not PEFT-wrapped) model, such as `score`."""
     head = head_modules(model)[-1]
-    return next(name for name, module in model.named_modules() if module is head)
+    return next(name for name, module in unwrap(model).named_modules() if module is head)
 
 
 def initialise_head(model: nn.Module, seed: int) -> None:

@@ -10,7 +10,6 @@ from transformers.utils import logging as transformers_logging
 from trueward.errors import ModelError
 from trueward.models.head import freeze_bias, head_modules, head_name, initialise_head
 from trueward.models.pooling import (
-    Pooling,
     apply_pooling,
     freeze_mean_layer,
     pooling_of,
@@ -28,9 +27,7 @@ class Loaded:
     pooling: str
 
 
-def load_for_training(
-    path: str, *, pooling: Pooling = "auto", seed: int = 0, **kwargs: Any
-) -> Loaded:
+def load_for_training(path: str, *, pooling: str = "auto", seed: int = 0, **kwargs: Any) -> Loaded:
     """Load a base model or a reward model; a new head is drawn only where there is none.
 
     Raises:
@@ -78,7 +75,7 @@ def load_reward_model(path: str, **kwargs: Any) -> PreTrainedModel:
     return model.eval()
 
 
-def prepare(model: PreTrainedModel) -> None:
+def prepare(model: Any) -> None:
     """Set what every checkpoint of ours says: one label, regression, a bias-free head.
 
     Raises:
@@ -90,6 +87,15 @@ def prepare(model: PreTrainedModel) -> None:
     for head in head_modules(model):
         freeze_bias(head)
     freeze_mean_layer(model)
+
+
+def position_limit(model: PreTrainedModel) -> int | None:
+    """The longest sequence, in tokens, that the model has positions for; None if it states none."""
+    config = model.config.get_text_config()
+    limit = getattr(config, "max_position_embeddings", None)
+    if limit is not None and "roberta" in config.model_type:
+        return limit - config.pad_token_id - 1  # its positions start after the pad id
+    return limit
 
 
 def _read_config(path: str, kwargs: dict[str, Any]) -> Any:

@@ -7,7 +7,7 @@ uniform, so that the first token becomes the mean of all attended ones.
 """
 
 import copy
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
@@ -16,7 +16,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from trueward.errors import ModelError
 from trueward.models.head import backbone
 
-Pooling = Literal["auto", "last", "first", "mean"]
+POOLINGS = ("auto", "last", "first", "mean")
 
 MEAN_SCALE = 8.0
 """Weight of the mean against the first token's residual in the appended layer."""
@@ -24,7 +24,7 @@ POOLER_SCALE = 0.5
 """Initial slope of the pooler, small enough for its tanh to be nearly linear."""
 
 
-def set_pooling(config: PreTrainedConfig, pooling: Pooling) -> None:
+def set_pooling(config: PreTrainedConfig, pooling: str) -> None:
     """Write `pooling` into a config whose class has a switch for it (`classifier_pooling`)."""
     if pooling != "auto" and hasattr(config, "classifier_pooling"):
         config.classifier_pooling = {"first": "cls"}.get(pooling, pooling)
@@ -40,7 +40,7 @@ def pooling_of(model: PreTrainedModel) -> str:
     return "mean" if getattr(model.config, "trueward_mean_pooling", False) else "first"
 
 
-def apply_pooling(model: PreTrainedModel, pooling: Pooling) -> None:
+def apply_pooling(model: PreTrainedModel, pooling: str) -> None:
     """Make the model read where `pooling` says, adding a mean layer to BERT-like encoders.
 
     Raises:
@@ -67,7 +67,7 @@ def append_mean_layer(model: PreTrainedModel) -> None:
     """
     layers = _bert_layers(model)
     assert layers is not None
-    layer = copy.deepcopy(layers[-1])
+    layer: Any = copy.deepcopy(layers[-1])
     attention = layer.attention
     with torch.no_grad():
         for linear in (m for m in layer.modules() if isinstance(m, nn.Linear)):
@@ -87,7 +87,7 @@ def append_mean_layer(model: PreTrainedModel) -> None:
     model.config.trueward_mean_pooling = True
 
 
-def freeze_mean_layer(model: PreTrainedModel) -> None:
+def freeze_mean_layer(model: Any) -> None:
     """Keep an appended mean layer what it is when training goes on from a checkpoint."""
     if getattr(model.config, "trueward_mean_pooling", False):
         layers = _bert_layers(model)
@@ -95,7 +95,7 @@ def freeze_mean_layer(model: PreTrainedModel) -> None:
         layers[-1].requires_grad_(False)
 
 
-def _bert_layers(model: PreTrainedModel) -> nn.ModuleList | None:
+def _bert_layers(model: nn.Module) -> nn.ModuleList | None:
     layers = getattr(getattr(backbone(model), "encoder", None), "layer", None)
     if not isinstance(layers, nn.ModuleList):
         return None

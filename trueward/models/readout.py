@@ -43,7 +43,7 @@ def read_out(
     last = attention_mask.shape[1] - 1 - attention_mask.flip(1).argmax(1)
     taken: dict[str, Tensor] = {}
 
-    def at_head(module: nn.Module, args: tuple[Any, ...], _output: object) -> None:
+    def at_head(module: Any, args: tuple[Any, ...], _output: object) -> None:
         taken["head_input"] = args[0]
         hidden = _pick(args[0], last)
         with torch.autocast(hidden.device.type, enabled=False):

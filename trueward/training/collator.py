@@ -1,5 +1,6 @@
 """Pairs to one padded batch: the chosen, the rejected and, where asked for, the foreign ones."""
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -42,9 +43,11 @@ class PairCollator:
 def other_prompts(rows: Sequence[Mapping[str, Any]]) -> list[int]:
     """For each row the index of a row with another prompt, or its own where there is none.
 
-    A random cyclic order is walked from each row to the next one whose prompt differs.
+    A random cyclic order is walked from each row to the next one whose prompt differs. The order
+    depends on the rows alone, so a resumed run, or a loader that reads ahead, draws the same.
     """
-    order = torch.randperm(len(rows)).tolist()
+    digest = zlib.crc32(repr([row["chosen_ids"] for row in rows]).encode())
+    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(digest)).tolist()
     prompts = [tuple(row["chosen_ids"][: prompt_length(row)]) for row in rows]
     partner = list(range(len(rows)))
     for place, row in enumerate(order):

@@ -38,6 +38,7 @@ class RewardConfig(trl.RewardConfig):
     )
 
     def __post_init__(self) -> None:
+        self.bf16: bool | None
         if self.bf16 is None and not torch.accelerator.is_available():
             self.bf16 = False
         for name, valid in (

@@ -57,7 +57,7 @@ def load(folder: Path) -> Scenarios:
         else None
         for item in fields(Scenarios)
     }
-    return Scenarios(**parts)  # type: ignore[arg-type]
+    return Scenarios(**parts)
 
 
 def _check(what: str, given: dict[str, Any], known: list[str]) -> None:

@@ -29,7 +29,7 @@ from trueward.models import (
 )
 from trueward.objectives import Objective, objective
 from trueward.training.batch import batch_metrics, pair_scores
-from trueward.training.collator import PairCollator
+from trueward.training.collator import COLUMNS, PairCollator
 from trueward.training.config import RewardConfig
 from trueward.types import ObjectiveOutput, PairScores
 
@@ -56,7 +56,7 @@ class RewardTrainer(trl.RewardTrainer):
 
     def __init__(
         self,
-        model: str | PreTrainedModel | nn.Module,
+        model: Any,
         args: RewardConfig | None = None,
         data_collator: Any = None,
         train_dataset: Any = None,
@@ -110,7 +110,7 @@ class RewardTrainer(trl.RewardTrainer):
         args: RewardConfig,
     ) -> None:
         """A chat template where messages need one, a pad token that nothing ends with."""
-        first = next(iter(data), {}) if data is not None else {}
+        first: dict[str, Any] = next(iter(data), {}) if data is not None else {}
         messages = isinstance(first.get("chosen"), list)
         if messages and tokenizer.chat_template is None and args.chat_template_path is None:
             tokenizer.chat_template = DEFAULT_CHAT_TEMPLATE
@@ -149,9 +149,11 @@ class RewardTrainer(trl.RewardTrainer):
         return self._prepare_dataset(dataset, self.processing_class, self.args, name)
 
     def _set_signature_columns_if_needed(self) -> None:
-        super()._set_signature_columns_if_needed()
-        self._signature_columns = [
-            *dict.fromkeys([*self._signature_columns, "target", "weight", "prompt_length"])
+        self._signature_columns: list[str] = [
+            "chosen_ids",
+            "rejected_ids",
+            "prompt_length",
+            *COLUMNS,
         ]
 
     def compute_loss(
@@ -183,8 +185,8 @@ class RewardTrainer(trl.RewardTrainer):
         metrics["num_tokens"] = [self._total_train_tokens]
         for name, value in batch_metrics(scores, self.model, self.accelerator).items():
             metrics[name].append(value)
-        for name, value in out.metrics.items():
-            metrics[name].append(torch.as_tensor(value, dtype=torch.float32).reshape(1))
+        for name, scalar in out.metrics.items():
+            metrics[name].append(torch.as_tensor(scalar, dtype=torch.float32).reshape(1))
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """TRL's log, with every metric averaged over pairs rather than over batches."""
