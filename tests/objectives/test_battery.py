@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from objectives.batches import Batch, extreme_batch, random_batch
 from objectives.oracles import INVARIANT, ORACLES, VARIES, ell
@@ -206,6 +207,16 @@ def test_metrics_are_detached_scalars(case):
     for name, metric in case.objective(scores).metrics.items():
         assert metric.ndim == 0, name
         assert not metric.requires_grad, name
+
+
+@every_case
+def test_nothing_waits_for_the_device(case):
+    """A fake tensor has no value to read, so any synchronisation raises."""
+    with FakeTensorMode():
+        scores = random_batch(6).scores(case.objective.needs)
+        scores.chosen.requires_grad_()
+        out = case.objective(scores)
+        case.objective(scores, out.state).loss.backward()
 
 
 @every_case
