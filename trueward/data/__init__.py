@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trueward.data.conversation import to_messages as to_messages
     from trueward.data.disjoint import assert_disjoint as assert_disjoint
     from trueward.data.encode import Encoder as Encoder
     from trueward.data.encoded import encode_groups as encode_groups
@@ -33,6 +34,7 @@ _HOME = {
     "load_rows": "load",
     "most_similar": "similarity",
     "split_scenarios": "scenarios",
+    "to_messages": "conversation",
     "to_pairs": "pairing",
 }
 

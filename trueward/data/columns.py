@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
+from datasets import Dataset
+
 from trueward.errors import DataError, nearest
 
 ALIASES: Mapping[str, tuple[str, ...]] = {
@@ -37,6 +39,11 @@ TOKENIZED = (
     ("input_ids_j", "input_ids_k"),
 )
 """Pre-tokenized column pairs, chosen side first."""
+
+
+def name_of(rows: Dataset, name: str | None) -> str:
+    """What messages call these rows: the given name, else their own."""
+    return name or rows.info.dataset_name or "dataset"
 
 
 def resolve(names: Iterable[str], given: Mapping[str, str] | None, name: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from datasets import Dataset, Features, List, Value
 
-from trueward.data.columns import TEMPLATE_COLUMNS
+from trueward.data.columns import TEMPLATE_COLUMNS, name_of
 from trueward.data.encode import Encoder, shared_length
 from trueward.data.messages import checked_turns
 from trueward.data.reports import LengthReport
@@ -19,7 +19,7 @@ _TEXT = ("prompt", "chosen", "rejected", *TEMPLATE_COLUMNS)
 
 
 def encode_pairs(
-    pairs: Dataset, encoder: Encoder, *, num_proc: int | None = None, name: str = "dataset"
+    pairs: Dataset, encoder: Encoder, *, num_proc: int | None = None, name: str | None = None
 ) -> tuple[Dataset, LengthReport]:
     """Token ids of preference pairs (as `to_pairs` gives them), and what the policy did.
 
@@ -34,6 +34,7 @@ def encode_pairs(
         DataError: a missing column, messages without a chat template, an over-length pair under
             `error`, or no pair left.
     """
+    name = name_of(pairs, name)
     tokenized = {"chosen_ids", "rejected_ids"} <= set(pairs.column_names)
     for column in () if tokenized else ("prompt", "chosen", "rejected"):
         if column not in pairs.column_names:
@@ -58,7 +59,7 @@ def encode_pairs(
 
 
 def encode_groups(
-    groups: Dataset, encoder: Encoder, *, name: str = "dataset"
+    groups: Dataset, encoder: Encoder, *, name: str | None = None
 ) -> tuple[list[list[list[int]]], LengthReport]:
     """Token ids of each response of each group (columns `prompt`, `responses`).
 
@@ -68,6 +69,7 @@ def encode_groups(
     Raises:
         DataError: as above, a missing column, or messages without a chat template.
     """
+    name = name_of(groups, name)
     for column in ("prompt", "responses"):
         if column not in groups.column_names:
             raise DataError(

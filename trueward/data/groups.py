@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from datasets import Dataset
@@ -37,6 +37,14 @@ class Group:
     responses: tuple[Response, ...]
     extras: Mapping[str, Any] = field(default_factory=dict)
     """Arguments of the chat template, and the row's weight."""
+
+    def as_messages(self) -> "Group":
+        """The same with text made messages, of the user and the assistant."""
+        responses = (
+            replace(response, turns=as_messages(response.turns, "assistant"))
+            for response in self.responses
+        )
+        return replace(self, prompt=as_messages(self.prompt, "user"), responses=tuple(responses))
 
 
 def list_groups(rows: Dataset, form: Form, left_out: Counter[str], name: str) -> Iterator[Group]:
@@ -142,12 +150,9 @@ def _group(prompt: Turns, prompt_id: Any, responses: list[Response], row: Row) -
     """All text, or all messages where anything is messages."""
     carried = [column for column in (*TEMPLATE_COLUMNS, "weight") if row.get(column) is not None]
     extras = {column: without_nulls(row[column]) for column in carried}
-    if isinstance(prompt, list) or any(isinstance(r.turns, list) for r in responses):
-        prompt = as_messages(prompt, "user")
-        responses = [
-            Response(as_messages(r.turns, "assistant"), r.score, r.source) for r in responses
-        ]
-    return Group(prompt, prompt_id, tuple(responses), extras)
+    group = Group(prompt, prompt_id, tuple(responses), extras)
+    mixed = isinstance(prompt, list) or any(isinstance(r.turns, list) for r in responses)
+    return group.as_messages() if mixed else group
 
 
 GROUP_READERS: Mapping[str, Callable[[Dataset, Form, Counter[str], str], Iterator[Group]]] = {

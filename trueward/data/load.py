@@ -32,7 +32,8 @@ def load_rows(
     - a `DatasetDict`; or a `Dataset`, which is returned as it is, `split` unread.
 
     `split` may be a slice or a sum, as in `"train[:1000]"` or `"train+test"`. `config` and
-    `revision` are of the hub. Columns and types are kept: `to_pairs` gives them meaning.
+    `revision` are of the hub. Columns and types are kept: `to_pairs` gives them meaning. The name
+    is kept as `info.dataset_name`, so that later messages can say where a row came from.
 
     Raises:
         DataError: nothing there, an unknown split, an unreadable row, or no rows.
@@ -50,6 +51,8 @@ def load_rows(
         rows = _from_hub(name, split, config, revision)
     if len(rows) == 0:
         raise DataError(f"{name}: split {split!r} has no rows; expected at least one")
+    if not isinstance(source, Dataset):
+        rows.info.dataset_name = name
     return rows
 
 

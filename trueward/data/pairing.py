@@ -6,6 +6,7 @@ from typing import Any
 
 from datasets import Dataset
 
+from trueward.data.columns import name_of
 from trueward.data.forms import Form, recognise
 from trueward.data.groups import GROUP_READERS, Group
 from trueward.data.pair_rows import (
@@ -31,7 +32,7 @@ def to_pairs(
     *,
     rule: PairRule | None = None,
     columns: Mapping[str, str] | None = None,
-    name: str = "dataset",
+    name: str | None = None,
 ) -> tuple[Dataset, PairingReport]:
     """Preference pairs of `rows`, and a report of what was left out.
 
@@ -44,12 +45,13 @@ def to_pairs(
     The result has `prompt, chosen, rejected`, all text or all messages, or `chosen_ids` and
     `rejected_ids`; and of `prompt_id, chosen_source, rejected_source, chosen_score,
     rejected_score, margin, target, weight, tools, chat_template_kwargs` what the data and the
-    rule give. Rows are counted from 0 in every message, after `name`.
+    rule give. Rows are counted from 0 in every message, after `name`
+    (by default, the file or data set that `load_rows` read).
 
     Raises:
         DataError: a missing column, a wrong type in a row, or no pair left.
     """
-    rule = rule or PairRule()
+    rule, name = rule or PairRule(), name_of(rows, name)
     if len(rows) == 0:
         raise DataError(f"{name}: no rows; expected at least one")
     form = recognise(rows, columns, name)

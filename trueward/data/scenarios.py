@@ -9,6 +9,7 @@ import numpy as np
 from datasets import Dataset
 
 from trueward.data.cells import read_cells
+from trueward.data.columns import name_of
 from trueward.data.disjoint import assert_disjoint
 from trueward.data.groups import Group
 from trueward.data.pairing import pairs_of_groups
@@ -20,6 +21,9 @@ from trueward.data.spans import spanning_rows
 from trueward.data.tables import dataset_from_rows
 from trueward.errors import DataError
 from trueward.types import Scenarios
+
+_PAIRS = 3
+"""The random stream that draws pairs, beside those of `partition`."""
 
 
 def split_scenarios(
@@ -36,7 +40,8 @@ def split_scenarios(
     min_gap: float = 0.0,
     seed: int = 0,
     columns: Mapping[str, str] | None = None,
-    name: str = "dataset",
+    conversational: bool = False,
+    name: str | None = None,
 ) -> tuple[Scenarios, SplitReport]:
     """Split scored responses by prompt and by source into training data and four scenarios.
 
@@ -56,7 +61,8 @@ def split_scenarios(
     equal gap, no group a smaller or equal range. `similar_pairs` is the quarter of
     `in_domain_pairs` whose two responses are most alike (`bigram_cosine`).
 
-    Repeated responses to a prompt are left out first. Fewer pairs or groups than asked for are
+    `conversational` makes text prompts and responses messages (`to_messages`). Repeated responses
+    to a prompt are left out first. Fewer pairs or groups than asked for are
     reported; none at all is an error. The result satisfies `assert_disjoint`.
 
     Raises:
@@ -65,29 +71,30 @@ def split_scenarios(
     if group_size < 2:
         raise DataError(f"group_size must be at least 2, got {group_size}")
     left_out: Counter[str] = Counter()
+    name = name_of(rows, name)
     groups = read_cells(rows, columns, exclude_sources, left_out, name)
+    if conversational:
+        groups = [group.as_messages() for group in groups]
     cells = partition(groups, held_out_prompts, held_out_sources, seed, name)
 
     rule = rule or PairRule("random", pairs_per_prompt=4)
     rule = replace(rule, min_gap=max(rule.min_gap, min_gap), seed=seed)
-    train = _draw_pairs(cells.train, rule, train_pairs, "train", name)
+    train = _draw_pairs(cells.train, rule, train_pairs, left_out)
     in_domain, new_sources = _of_prompts(train, cells.in_domain, cells.response_disjoint)
-    pairs = _draw_pairs(in_domain, rule, eval_pairs, "in_domain_pairs", name)
+    pairs = _draw_pairs(in_domain, rule, eval_pairs, left_out)
     candidates = {
         "in_domain": in_domain,
         "prompt_disjoint": cells.prompt_disjoint,
         "response_disjoint": new_sources,
         "mutual_disjoint": cells.mutual_disjoint,
     }
-    drawn = {}
+    drawn: dict[str, list[dict[str, Any]]] = {"train": train, "in_domain_pairs": pairs}
     for part, found in candidates.items():
         spanning = spanning_rows(found, group_size, min_gap, seed)
+        drawn[part] = spanning[:groups_per_scenario]
         reason = f"{part} prompts without {group_size} responses spanning more than {min_gap:g}"
         left_out[reason] = len(found) - len(spanning)
-        drawn[part] = _filled(spanning[:groups_per_scenario], part, name)
-    scenarios = Scenarios(
-        train=train, in_domain_pairs=pairs, similar_pairs=most_similar(pairs), **drawn
-    )
+    scenarios = _scenarios(drawn, name)
     assert_disjoint(scenarios)
     asked = {"train": train_pairs, "in_domain_pairs": eval_pairs}
     report = SplitReport(
@@ -96,33 +103,34 @@ def split_scenarios(
         train_sources=cells.train_sources,
         held_out_sources=cells.held_out_sources,
         excluded_sources=tuple(sorted(exclude_sources)),
-        sizes={"train": len(train), "in_domain_pairs": len(pairs)}
-        | {part: len(found) for part, found in drawn.items()},
-        asked=asked | dict.fromkeys(drawn, groups_per_scenario),
+        sizes={part: len(rows) for part, rows in drawn.items()},
+        asked=asked | dict.fromkeys(candidates, groups_per_scenario),
         left_out=dict(left_out),
     )
     return scenarios, report
 
 
 def _draw_pairs(
-    groups: Sequence[Group], rule: PairRule, count: int, part: str, name: str
-) -> Dataset:
+    groups: Sequence[Group], rule: PairRule, count: int, left_out: Counter[str]
+) -> list[dict[str, Any]]:
     """At most `count` pairs at random among those that the rule gives, in random order."""
-    pairs = list(pairs_of_groups(groups, rule, Counter()))
-    order = np.random.default_rng([rule.seed, len(pairs)]).permutation(len(pairs))
-    return _filled([pairs[i] for i in order[:count]], part, name)
+    pairs = list(pairs_of_groups(groups, rule, left_out))
+    order = np.random.default_rng([rule.seed, _PAIRS]).permutation(len(pairs))
+    return [pairs[i] for i in order[:count]]
 
 
-def _of_prompts(train: Dataset, *parts: Sequence[Group]) -> list[list[Group]]:
+def _of_prompts(train: Sequence[Mapping[str, Any]], *parts: Sequence[Group]) -> list[list[Group]]:
     """The groups whose prompt training really uses."""
-    trained = set(train["prompt_id"])
+    trained = {pair["prompt_id"] for pair in train}
     return [[group for group in part if group.prompt_id in trained] for part in parts]
 
 
-def _filled(rows: list[dict[str, Any]], part: str, name: str) -> Dataset:
-    if not rows:
-        raise DataError(
-            f"{name}: nothing left for {part!r}; lower min_gap or group_size, or hold out another "
-            "share of prompts and sources"
-        )
-    return dataset_from_rows(rows, name)
+def _scenarios(drawn: Mapping[str, Sequence[Mapping[str, Any]]], name: str) -> Scenarios:
+    for part, rows in drawn.items():
+        if not rows:
+            raise DataError(
+                f"{name}: nothing left for {part!r}; lower min_gap or group_size, or hold out "
+                "another share of prompts and sources"
+            )
+    parts = {part: dataset_from_rows(rows, name) for part, rows in drawn.items()}
+    return Scenarios(**parts, similar_pairs=most_similar(parts["in_domain_pairs"]))
