@@ -1,0 +1,161 @@
+from dataclasses import replace
+
+import pytest
+
+from trueward.evals import RunResult, Scores, summarise
+from trueward.report.verdict import verdict
+
+PROMPTS = [f"p{i}" for i in range(40)]
+
+
+def study(values, baselines=None):
+    """`values[objective][metric]` is one list of 40 values a seed."""
+    runs = {
+        f"{objective}-{seed}": RunResult(
+            objective=objective,
+            label=objective.upper(),
+            seed=seed,
+            seconds=1.0,
+            steps=1,
+            scores={m: Scores(seeds[seed], PROMPTS) for m, seeds in metrics.items()},
+        )
+        for objective, metrics in values.items()
+        for seed in range(len(next(iter(metrics.values()))))
+    }
+    return summarise(
+        runs,
+        name="n",
+        created="c",
+        command="x",
+        environment={},
+        settings={},
+        baselines=baselines or {},
+    )
+
+
+def level(value, seeds=3):
+    """Half the prompts above the value, half below, alike in all seeds."""
+    return [[value - 0.1, value + 0.1] * 20] * seeds
+
+
+def noisy(value, gap, seeds=3):
+    """The level, moved up and down alternately by prompt: a difference that averages to zero."""
+    return [[v + gap * (-1) ** (i // 2) for i, v in enumerate(s)] for s in level(value, seeds)]
+
+
+def test_a_clear_win_is_said_with_its_size():
+    said = verdict(
+        study(
+            {"bt": {"tau_mutual_disjoint": level(0.2)}, "bsr": {"tau_mutual_disjoint": level(0.25)}}
+        )
+    )
+    assert said.headline == "BSR beats BT on τ mutual-disjoint."
+    (finding,) = said.findings
+    assert finding == (
+        "BSR is better than BT on τ mutual-disjoint by 0.050 (0.250 against 0.200; "
+        "95\N{NO-BREAK SPACE}% interval of the difference +0.050 to +0.050; "
+        "better in 3 of 3 seeds; holds after Holm correction)."
+    )
+
+
+def test_nothing_beats_the_baseline():
+    said = verdict(
+        study({"bt": {"tau_in_domain": level(0.5)}, "bsr": {"tau_in_domain": noisy(0.5, 0.3)}})
+    )
+    assert said.headline == "Nothing beats BT."
+    assert said.findings == ("BSR cannot be told apart from BT on the one measure.",)
+
+
+def test_worse_is_said_beside_better():
+    said = verdict(
+        study(
+            {
+                "bt": {"accuracy_in_domain": level(0.8), "tau_in_domain": level(0.5)},
+                "bsr": {"accuracy_in_domain": level(0.7), "tau_in_domain": level(0.6)},
+                "aplot": {"accuracy_in_domain": level(0.7), "tau_in_domain": noisy(0.5, 0.3)},
+            }
+        )
+    )
+    assert said.headline == (
+        "BSR beats BT on τ in-domain; BSR and APLOT are worse than BT on in-domain accuracy."
+    )
+    assert said.findings[0].startswith("BSR is better than BT on τ in-domain by 0.100")
+    assert "worse in 3 of 3 seeds" in said.findings[1]
+    assert len(said.findings) == 3
+
+
+def test_only_worse():
+    said = verdict(
+        study({"bt": {"tau_in_domain": level(0.5)}, "bsr": {"tau_in_domain": level(0.4)}})
+    )
+    assert said.headline == "Nothing beats BT; BSR is worse than BT on τ in-domain."
+
+
+def test_objectives_that_win_on_different_metrics_are_not_mixed_up():
+    said = verdict(
+        study(
+            {
+                "bt": {"accuracy_in_domain": level(0.8), "tau_in_domain": level(0.5)},
+                "bsr": {"accuracy_in_domain": level(0.9), "tau_in_domain": noisy(0.5, 0.3)},
+                "aplot": {"accuracy_in_domain": noisy(0.8, 0.3), "tau_in_domain": level(0.6)},
+            }
+        )
+    )
+    assert said.headline == (
+        "BSR and APLOT beat BT on one or more of in-domain accuracy and τ in-domain."
+    )
+
+
+def test_what_does_not_survive_correction_is_a_hint():
+    results = study({"bt": {"tau_in_domain": level(0.5)}, "bsr": {"tau_in_domain": level(0.6)}})
+    comparison = results.comparison
+    entries = tuple(
+        e
+        if e.difference is None
+        else replace(e, difference=replace(e.difference, significant_holm=False, p_holm=0.08))
+        for e in comparison.entries
+    )
+    said = verdict(replace(results, comparison=replace(comparison, entries=entries)))
+    assert said.headline == "Nothing beats BT."
+    assert said.findings[0].startswith("A hint that BSR is better than BT on τ in-domain")
+    assert "does not hold after Holm correction, p = 0.080" in said.findings[0]
+
+
+def test_one_objective_is_not_compared():
+    said = verdict(study({"bt": {"tau_in_domain": level(0.5)}}))
+    assert said.headline == "Only BT was run, so there is nothing to compare it with."
+    assert said.findings == ()
+
+
+@pytest.mark.parametrize(
+    ("seeds", "words"),
+    [(1, "leave out how much another seed"), (3, "So few seeds"), (6, "from 6 seeds")],
+)
+def test_how_sure_depends_on_the_seeds(seeds, words):
+    said = verdict(
+        study(
+            {
+                "bt": {"tau_in_domain": level(0.5, seeds)},
+                "bsr": {"tau_in_domain": level(0.6, seeds)},
+            }
+        )
+    )
+    assert words in said.caveats[0]
+    assert ("So few seeds" in said.caveats[0]) == (seeds == 3)
+
+
+def test_a_model_no_better_than_counting_words_is_named():
+    said = verdict(
+        study(
+            {"bt": {"tau_in_domain": level(0.3)}, "bsr": {"tau_in_domain": level(0.5)}},
+            {"length": {"tau_in_domain": 0.35}},
+        )
+    )
+    assert "On τ in-domain BT does no better than counting words (0.350)." in said.caveats
+
+
+def test_undefined_values_are_counted():
+    values = level(0.5, 1)[0]
+    gaps = [float("nan"), *values[1:]]
+    said = verdict(study({"bt": {"tau_in_domain": [values]}, "bsr": {"tau_in_domain": [gaps]}}))
+    assert said.caveats[-1].startswith("1 of 80 values are undefined")
