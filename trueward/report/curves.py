@@ -72,7 +72,7 @@ def _curves(results: StudyResults, key: str) -> Panel:
 def _trace(name: str, steps: ndarray, values: ndarray, line: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "scatter",
-        "mode": "lines",
+        "mode": "lines" if len(steps) > 3 else "lines+markers",
         "name": name,
         "x": np.round(steps, 1),
         "y": [float(f"{v:.4g}") for v in values],

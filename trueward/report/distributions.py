@@ -66,7 +66,7 @@ def _trace(name: str, edges: ndarray, shares: ndarray, color: str) -> dict[str, 
         "name": name,
         "x": [float(f"{x:.4g}") for x in (edges[:-1] + edges[1:]) / 2],
         "y": np.round(shares, 5),
-        "line": {"color": color, "width": 1.6, "shape": "spline"},
+        "line": {"color": color, "width": 1.6},
         "hovertemplate": "%{fullData.name}: %{x}<extra></extra>",
     }
 

@@ -138,12 +138,13 @@ def _level(results: StudyResults, found: list[_Finding]) -> list[str]:
 
 
 def _sureness(comparison: Comparison) -> str:
-    seeds, level = len(comparison.seeds), percent(comparison.confidence)
-    others = count(max(len(comparison.objectives) - 1, 0), "objective")
+    seeds, others = len(comparison.seeds), len(comparison.objectives) - 1
     what = (
-        f"Intervals are {level} bootstrap intervals over {comparison.resampled}, from "
-        f"{count(seeds, 'seed')}; Holm's correction covers the {others} compared on one measure."
+        f"Intervals are {percent(comparison.confidence)} bootstrap intervals over "
+        f"{comparison.resampled}, from {count(seeds, 'seed')}."
     )
+    if others > 1:
+        what += f" Holm's correction covers the {others} objectives compared on one measure."
     if seeds == 1:
         return what + (
             " With one seed they leave out how much another seed would differ: read every "
