@@ -3,6 +3,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from trueward.evals import Estimate
 from trueward.report import held_out_table, terminal_table
 
 
@@ -45,6 +46,11 @@ def test_labels_are_text_not_markup(build_study):
 
 @pytest.mark.parametrize("width", [80, 100])
 def test_held_out_table(width):
-    shown = lines(held_out_table({"accuracy_in_domain": 0.8123, "own": 0.5}), width)
-    assert any("In-domain accuracy" in line and "0.812" in line for line in shown)
+    shown = lines(
+        held_out_table(
+            {"accuracy_in_domain": Estimate(0.8123, 0.79, 0.83), "own": Estimate(0.5, 0.4, 0.6)}
+        ),
+        width,
+    )
+    assert any("In-domain accuracy" in line and "0.812  0.790 to 0.830" in line for line in shown)
     assert max(map(len, shown)) <= width

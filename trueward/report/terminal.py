@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from trueward.evals import Entry, StudyResults, metric
+from trueward.evals import Entry, Estimate, StudyResults, metric
 from trueward.report.numbers import MISSING, count, fixed, percent, signed
 from trueward.report.tables import mark
 
@@ -32,15 +32,16 @@ def terminal_table(results: StudyResults) -> "Table":
     return table
 
 
-def held_out_table(means: Mapping[str, float]) -> "Table":
-    """One model's held-out results: a metric a row, with what it means."""
+def held_out_table(means: Mapping[str, Estimate]) -> "Table":
+    """One model's held-out results: a metric a row, with its 95 % interval and what it is."""
     from rich.text import Text
 
-    table = _table("held-out metric", ["mean", "what it is"])
+    table = _table("held-out metric", ["mean", "interval", "what it is"])
     for name, value in means.items():
         declared = metric(name)
-        table.add_row(Text(declared.title), fixed(value), Text(declared.meaning))
-    table.columns[2].justify = "left"
+        interval = f"{fixed(value.low)} to {fixed(value.high)}"
+        table.add_row(Text(declared.title), fixed(value.value), interval, Text(declared.meaning))
+    table.columns[3].justify = "left"
     table.columns[0].max_width = 26
     return table
 
