@@ -12,7 +12,7 @@ from trueward.types import Scenarios
 Cell: TypeAlias = tuple[Any, Any]
 
 
-def assert_disjoint(scenarios: Scenarios) -> None:
+def assert_disjoint(scenarios: Scenarios, *, cells: bool = True) -> None:
     """Assert that no scenario shares with training what it must hold out.
 
     - `prompt_disjoint`, `mutual_disjoint`: no prompt, by id or by content;
@@ -20,13 +20,17 @@ def assert_disjoint(scenarios: Scenarios) -> None:
     - `in_domain`, `in_domain_pairs`, `similar_pairs`: no (prompt, source) cell;
     - all of them: no response that training shows for the same prompt.
 
+    `cells=False` is for data in which a source answers a prompt several times: then the responses
+    themselves must differ, not the cells.
+
     Raises:
         DataError: the first violation, by scenario, kind and value.
     """
     parts = {**scenarios.groups(), "in_domain_pairs": scenarios.in_domain_pairs}
     if scenarios.similar_pairs is not None:
         parts["similar_pairs"] = scenarios.similar_pairs
-    for kind, (members, names) in _RULES.items():
+    rules = {kind: rule for kind, rule in _RULES.items() if cells or kind != _CELL}
+    for kind, (members, names) in rules.items():
         seen = set(members(scenarios.train))
         for name in names or parts:
             if name not in parts:
@@ -67,13 +71,14 @@ def _responses(rows: Dataset) -> Iterator[Cell]:
 _IDENTITY = ("prompt_id", "sources", "chosen_source", "rejected_source")
 _NEW_PROMPTS = ("prompt_disjoint", "mutual_disjoint")
 _NEW_SOURCES = ("response_disjoint", "mutual_disjoint")
+_CELL = "prompt and source"
 _NEW_CELLS = ("in_domain", "in_domain_pairs", "similar_pairs")
 
 _RULES: dict[str, tuple[Callable[[Dataset], Iterator[Any]], tuple[str, ...]]] = {
     "prompt_id": (_prompt_ids, _NEW_PROMPTS),
     "prompt": (_prompts, _NEW_PROMPTS),
     "source": (_sources, _NEW_SOURCES),
-    "prompt and source": (_cells, _NEW_CELLS),
+    _CELL: (_cells, _NEW_CELLS),
     "prompt and response": (_responses, ()),
 }
 """What must not be shared, how to list it, and the scenarios concerned (none: all)."""
