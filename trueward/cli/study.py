@@ -3,7 +3,8 @@
 import argparse
 import shlex
 import sys
-from dataclasses import fields
+import time
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,13 +49,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Outcome:
     """Run what is missing of the study, then compare and report."""
     from trueward.report import terminal_table, write_report
+    from trueward.training.quiet import quiet
     from trueward.training.settings import settings_from
     from trueward.training.study import study
 
     settings = settings_from(_values(args))
     folder = Path(settings.output_dir)
     clear_if_asked(folder, overwrite=args.overwrite)
-    results = study(settings, command=_command(), progress=_progress)
+    quiet()
+    results = study(settings, command=_command(), progress=Progress())
     report = folder / "report.html"
     write_report(results, report)
 
@@ -95,6 +98,23 @@ def _command() -> str:
     return shlex.join(["trueward", *sys.argv[1:]])
 
 
-def _progress(done: int, planned: int, what: str) -> None:
-    sys.stderr.write(f"{done}/{planned} runs done: {what}\n")
-    sys.stderr.flush()
+@dataclass
+class Progress:
+    """A line on stderr for each finished run, with the time that is left."""
+
+    began: float = field(default_factory=time.monotonic)
+    first: int | None = None
+
+    def __call__(self, done: int, planned: int, what: str) -> None:
+        """Say what is done."""
+        self.first = done - 1 if self.first is None else self.first
+        spent = time.monotonic() - self.began
+        left = spent / (done - self.first) * (planned - done)
+        sys.stderr.write(
+            f"{done}/{planned} runs  {_clock(spent)} spent  {_clock(left)} left  {what}\n"
+        )
+        sys.stderr.flush()
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

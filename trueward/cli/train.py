@@ -20,37 +20,38 @@ EXAMPLE = (
     "trueward train --model_name_or_path Qwen/Qwen2.5-0.5B --dataset_name pairs.jsonl "
     '--objective "aplot + bsr" --output_dir rm'
 )
-SHOWN = (
-    "model_name_or_path",
-    "dataset_name",
-    "dataset_config",
-    "dataset_train_split",
-    "dataset_test_split",
-    "objective",
-    "output_dir",
-    "max_length",
-    "truncation",
-    "pooling",
-    "learning_rate",
-    "num_train_epochs",
-    "max_steps",
-    "per_device_train_batch_size",
-    "gradient_accumulation_steps",
-    "warmup_steps",
-    "seed",
-    "logging_steps",
-    "eval_strategy",
-    "eval_steps",
-    "save_steps",
-    "bf16",
-    "gradient_checkpointing",
-    "center_rewards_coefficient",
-    "use_peft",
-    "lora_r",
-    "lora_alpha",
-    "report_to",
-)
-"""Flags that --help shows; --help_all shows all of TRL's and transformers'."""
+SHOWN = {
+    "model_name_or_path": "base model or reward model to start from (gold world: the embedded one)",
+    "dataset_name": "hub name, file or folder of pairs; without it, the embedded gold world",
+    "dataset_config": "the hub data set's configuration",
+    "dataset_train_split": "split to train on (train)",
+    "dataset_test_split": "split to judge on (test; without one, a share is held out)",
+    "objective": "what to minimise, e.g. 'aplot + bsr(weight=1e-3)'; see trueward objectives",
+    "output_dir": "where the model goes (runs/reward-model)",
+    "max_length": "tokens of prompt and response together (1024)",
+    "truncation": "what becomes of longer pairs; always counted and shown (drop)",
+    "pooling": "where the reward is read; auto is where the model's class reads (auto)",
+    "learning_rate": "peak learning rate (1e-4)",
+    "lr_scheduler_type": "linear, cosine, constant, … (linear)",
+    "warmup_steps": "steps, or a share below 1 (0)",
+    "num_train_epochs": "passes over the data (3)",
+    "max_steps": "optimiser steps, instead of epochs",
+    "per_device_train_batch_size": "pairs a device and micro-batch (8)",
+    "gradient_accumulation_steps": "micro-batches a step (1)",
+    "bf16": "bfloat16 autocast (on an accelerator: true)",
+    "gradient_checkpointing": "recompute activations to save memory (true)",
+    "center_rewards_coefficient": "TRL's name for the penalty centering(weight=…)",
+    "use_peft": "train a LoRA adapter and the head",
+    "lora_r": "rank (16)",
+    "lora_alpha": "scale (32)",
+    "seed": "of data order and head (42)",
+    "logging_steps": "steps between two logs (10)",
+    "eval_strategy": "no, steps or epoch: follow the held-out pairs during training (no)",
+    "eval_steps": "steps between two evaluations",
+    "save_steps": "steps between two checkpoints (500)",
+    "report_to": "tensorboard, wandb, … (none)",
+}
+"""Flags that --help shows, in its words; --help_all shows every flag of TRL and transformers."""
 DEFAULT_FOLDER = "runs/reward-model"
 
 
@@ -59,15 +60,22 @@ def parents(argv: list[str]) -> list[argparse.ArgumentParser]:
     from transformers import HfArgumentParser
 
     flags = HfArgumentParser(_types(), add_help=False, allow_abbrev=False)
-    if "--help_all" not in argv:
-        for action in flags._actions:
-            if action.dest not in SHOWN:
-                action.help = argparse.SUPPRESS
+    if "--help_all" in argv:
+        return [flags]
+    order = list(SHOWN)
+    for action in flags._actions:
+        shown = action.dest in SHOWN and not action.option_strings[0].startswith("--no_")
+        action.help = SHOWN[action.dest] if shown else argparse.SUPPRESS
+        if shown:
+            action.option_strings = action.option_strings[:1]
+            action.metavar = None if 0 < len(action.choices or ()) < 6 else "VALUE"
+    flags._actions.sort(key=lambda a: order.index(a.dest) if a.dest in SHOWN else len(order))
     return [flags]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags that are ours alone."""
+    parser.usage = "trueward train [--FLAG VALUE ...]"
     parser.add_argument("--config", help="YAML file whose keys are these flags")
     parser.add_argument("--overwrite", action="store_true", help="remove an earlier run first")
     parser.add_argument("--help_all", action="help", help="show every flag of TRL's too")
@@ -82,8 +90,6 @@ def run(args: argparse.Namespace) -> Outcome:
     trained = train(job)
 
     def show(console: "Console") -> None:
-        for line in trained.notices:
-            console.print(f"note     {line}", highlight=False)
         console.print(_table(trained))
         console.print(f"model    {trained.folder}", highlight=False)
         console.print("next     trueward study: the same beside other objectives, over seeds")

@@ -39,8 +39,9 @@ class RewardConfig(trl.RewardConfig):
 
     def __post_init__(self) -> None:
         self.bf16: bool | None
-        if self.bf16 is None and not torch.accelerator.is_available():
-            self.bf16 = False
+        if not torch.accelerator.is_available():
+            self.use_cpu = True
+            self.bf16 = bool(self.bf16)
         for name, valid in (
             ("pooling", ("auto", "last", "first", "mean")),
             ("truncation", ("drop", "truncate_left", "truncate_right", "error")),

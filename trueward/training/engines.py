@@ -1,6 +1,5 @@
 """Where a study's runs are executed: processes of this machine, or a Ray cluster."""
 
-import logging
 import multiprocessing
 import os
 import shutil
@@ -14,6 +13,7 @@ from typing import Any
 import torch
 
 from trueward.errors import InputError
+from trueward.training.quiet import quiet
 from trueward.training.settings import StudySettings
 
 
@@ -60,7 +60,7 @@ def run_cell(cell: Cell, settings: StudySettings, slot: int, workers: int) -> No
         torch.cuda.set_device(slot % torch.cuda.device_count())
     else:
         torch.set_num_threads(max(1, _cores() // workers))
-    logging.getLogger("trueward").setLevel(logging.ERROR)
+    quiet()
     shutil.rmtree(cell.folder, ignore_errors=True)
     cell.folder.mkdir(parents=True)
     run(

@@ -8,6 +8,7 @@ from typing import Any
 
 import trl
 from datasets import Dataset
+from transformers import ProgressCallback
 from transformers.trainer_utils import IntervalStrategy, get_last_checkpoint
 
 from trueward.data import Encoder, load_rows, to_pairs
@@ -19,6 +20,7 @@ from trueward.training.config import RewardConfig
 from trueward.training.environment import environment
 from trueward.training.interrupt import CheckpointOnSignal
 from trueward.training.judge import Verdict, judge, judge_pairs, score_split
+from trueward.training.progress import WatchedProgress
 from trueward.training.settings import WORLD_TRAINING
 from trueward.training.trainer import RewardTrainer
 from trueward.types import Scenarios
@@ -112,6 +114,8 @@ def train(job: Job) -> Trained:
     _write(folder, {"job": fingerprint, "finished": False})
     stop = CheckpointOnSignal()
     trainer.add_callback(stop)
+    trainer.remove_callback(ProgressCallback)
+    trainer.add_callback(WatchedProgress)
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)))
     if stop.caught:
         raise KeyboardInterrupt
