@@ -3,6 +3,7 @@
     TruewardError                (exit 1)  anything raised on purpose
     ├── InputError               (exit 2)  bad input: the message names what came and what to do
     │   ├── DataError                      a file, row or field of a dataset
+    │   │   └── MissingSplitError          the data is there, the split is not
     │   ├── ObjectiveError                 an objective's name or parameters
     │   ├── ModelError                     a checkpoint, head, tokenizer or padding
     │   └── OutputExistsError              a result is there already
@@ -29,6 +30,10 @@ class InputError(TruewardError, ValueError):
 
 class DataError(InputError):
     """A dataset, file, row or field is not what it must be."""
+
+
+class MissingSplitError(DataError):
+    """The data is there, but has no split of that name."""
 
 
 class ObjectiveError(InputError):

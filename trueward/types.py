@@ -10,7 +10,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from datasets import Dataset
 
-PairVector: TypeAlias = Float[Tensor, "pairs"]
+PairVector: TypeAlias = Float[Tensor, " pairs"]
 HiddenStates: TypeAlias = Float[Tensor, "pairs hidden"]
 Scalar: TypeAlias = Float[Tensor, ""]
 
@@ -54,9 +54,10 @@ class Scenarios:
     """Preference data split by prompt and response source, with a gold score for each response.
 
     `train`, `in_domain_pairs` and `similar_pairs` hold pairs:
-    `prompt, chosen, rejected, prompt_id, chosen_source, rejected_source, chosen_score, rejected_score`
-    (and `margin`, `target` or `weight` where asked for). The four scenarios hold groups, one row
-    a prompt: `prompt, prompt_id, responses, sources, scores` (lists of equal length, at least two).
+    `prompt, chosen, rejected, prompt_id, chosen_source, rejected_source, chosen_score,
+    rejected_score` (and `margin`, `target` or `weight` where asked for). The four scenarios hold
+    groups, one row a prompt: `prompt, prompt_id, responses, sources, scores` (lists of equal
+    length, at least two).
     """
 
     train: "Dataset"

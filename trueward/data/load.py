@@ -13,7 +13,7 @@ from datasets import (
 )
 
 from trueward.data.files import READERS, read_file
-from trueward.errors import DataError
+from trueward.errors import DataError, MissingSplitError
 
 
 def load_rows(
@@ -73,7 +73,11 @@ def _from_hub(name: str, split: str, config: str | None, revision: str | None) -
         raise DataError(f"{name}: no such file or folder")
     try:
         return load_dataset(name, config, split=split, revision=revision)
-    except (OSError, ValueError, RuntimeError) as error:
+    except ValueError as error:
+        if str(error).startswith(("Unknown split", "Bad split")):
+            raise MissingSplitError(f"{name}: no split {split!r}: {_first_line(error)}") from error
+        raise DataError(f"{name}: split {split!r}: {_first_line(error)}") from error
+    except (OSError, RuntimeError) as error:
         raise DataError(
             f"{name}: no file, folder or readable hub data set of this name with split {split!r} "
             f"({_first_line(error)})"
@@ -91,7 +95,9 @@ def _select(splits: Mapping[str, Dataset], split: str, name: str) -> Dataset:
     try:
         parts = ReadInstruction.from_spec(split).to_absolute(lengths)
     except (ValueError, AssertionError) as error:
-        raise DataError(f"{name}: no split {split!r}; it has {', '.join(splits)}") from error
+        raise MissingSplitError(
+            f"{name}: no split {split!r}; it has {', '.join(splits)}"
+        ) from error
     chosen = [
         splits[part.splitname].select(
             range(part.from_ or 0, lengths[part.splitname] if part.to is None else part.to)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from trueward.models.head import backbone, head_modules, unwrap
 
-SequenceRewards = Float[Tensor, "sequences"]
+SequenceRewards = Float[Tensor, " sequences"]
 SequenceHidden = Float[Tensor, "sequences hidden"]
 TokenMatrix = Int[Tensor, "sequences tokens"]
 

@@ -14,7 +14,7 @@ from trueward.models.readout import read_out
 class Scored:
     """One row a sequence, in the order given, in float32 on the CPU."""
 
-    rewards: Float[Tensor, "sequences"]
+    rewards: Float[Tensor, " sequences"]
     hidden: Float[Tensor, "sequences hidden"]
     before_norm: Float[Tensor, "sequences hidden"] | None
 

@@ -1,5 +1,6 @@
 """Where a study's runs are executed: processes of this machine, or a Ray cluster."""
 
+import logging
 import multiprocessing
 import os
 import shutil
@@ -61,6 +62,7 @@ def run_cell(cell: Cell, settings: StudySettings, slot: int, workers: int) -> No
     else:
         torch.set_num_threads(max(1, _cores() // workers))
     quiet()
+    logging.getLogger("trueward").setLevel(logging.ERROR)  # a run's notices are in its files
     shutil.rmtree(cell.folder, ignore_errors=True)
     cell.folder.mkdir(parents=True)
     run(

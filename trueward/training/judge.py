@@ -17,7 +17,7 @@ from trueward.models import head_norm, score_sequences
 from trueward.types import Scenarios
 
 SCATTER_POINTS = 400
-NORM_ROWS = 800
+NORM_ROWS = 600
 """Sequences a split's norms and effective rank are taken over; the same for every split."""
 
 

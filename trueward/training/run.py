@@ -17,6 +17,7 @@ from trueward.training.trainer import RewardTrainer
 from trueward.types import Scenarios
 
 RESULT_FILE = "result.json"
+NOTICES_FILE = "notices.txt"
 CURVES = ("loss", "accuracy", "margin", "hidden_norm", "difference_norm", "head_norm")
 
 
@@ -83,6 +84,7 @@ def run(
         curve=curve,
         scatter=verdict.scatter,
     )
+    (folder / NOTICES_FILE).write_text("\n".join(trainer.notices) + "\n", encoding="utf-8")
     save_run_result(result, folder / RESULT_FILE)
     return result
 

@@ -12,9 +12,11 @@ from trueward.errors import InputError, nearest
 from trueward.training.settings import StudySettings
 from trueward.types import Scenarios
 
+REPORT_FILE = "report.txt"
 
-def build(settings: StudySettings) -> Scenarios:
-    """The gold world's scenarios, or those of the user's scored responses.
+
+def build(settings: StudySettings) -> tuple[Scenarios, str]:
+    """The gold world's scenarios or those of the user's scored responses, and a line about them.
 
     Raises:
         InputError: a dial of the world or of the split is unknown.
@@ -23,15 +25,16 @@ def build(settings: StudySettings) -> Scenarios:
     if settings.data == "goldworld":
         known = [f.name for f in fields(WorldConfig)]
         _check("world", settings.world, known)
-        return build_scenarios(WorldConfig(**settings.world))
+        scenarios = build_scenarios(WorldConfig(**settings.world))
+        return scenarios, f"gold world: {len(scenarios.train):,} training pairs"
     split: dict[str, Any] = dict(settings.split)
     if "rule" in split:
         split["rule"] = PairRule(**split["rule"])
     try:
-        scenarios, _ = split_scenarios(load_rows(settings.data), **split)
+        scenarios, report = split_scenarios(load_rows(settings.data), **split)
     except TypeError as error:
         raise InputError(f"split: {error}") from error
-    return scenarios
+    return scenarios, str(report)
 
 
 def base_model(settings: StudySettings) -> str:
@@ -39,14 +42,20 @@ def base_model(settings: StudySettings) -> str:
     return settings.model_name_or_path or str(BASE_PATH)
 
 
-def store(scenarios: Scenarios, folder: Path) -> None:
+def store(scenarios: Scenarios, report: str, folder: Path) -> None:
     """Write each part as a `save_to_disk` folder; the last rename makes it whole."""
     aside = folder.with_name(folder.name + ".part")
     for item in fields(scenarios):
         part = getattr(scenarios, item.name)
         if part is not None:
             part.save_to_disk(str(aside / item.name))
+    (aside / REPORT_FILE).write_text(report + "\n", encoding="utf-8")
     aside.rename(folder)
+
+
+def data_report(folder: Path) -> str:
+    """The line that `store` kept: sizes, and what was left out."""
+    return (folder / REPORT_FILE).read_text(encoding="utf-8").strip()
 
 
 def load(folder: Path) -> Scenarios:

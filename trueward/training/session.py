@@ -13,7 +13,7 @@ from transformers.trainer_utils import IntervalStrategy, get_last_checkpoint
 
 from trueward.data import Encoder, load_rows, to_pairs
 from trueward.data.goldworld import BASE_PATH, WorldConfig, build_scenarios
-from trueward.errors import DataError, InputError, OutputExistsError
+from trueward.errors import InputError, MissingSplitError, OutputExistsError
 from trueward.evals import Estimate, Scores, bootstrap_mean
 from trueward.objectives import objective
 from trueward.training.config import RewardConfig
@@ -163,17 +163,17 @@ def _data(job: Job) -> _Data:
     pairs, report = to_pairs(rows)
     try:
         test = load_rows(name, split=script.dataset_test_split, config=script.dataset_config)
-        held_out, _ = to_pairs(test)
-    except DataError:
-        size = max(1, min(HELD_OUT_MOST, int(HELD_OUT_SHARE * len(pairs))))
+    except MissingSplitError:
         if len(pairs) < 2:
             raise
+        size = max(1, min(HELD_OUT_MOST, int(HELD_OUT_SHARE * len(pairs))))
         parts = pairs.train_test_split(test_size=size, seed=job.training.seed)
         note = (
             f"no split {script.dataset_test_split!r}: {size} pairs of the training split held out"
         )
-        return _Data(parts["train"], parts["test"], None, (str(report), note))
-    return _Data(pairs, held_out, None, (str(report),))
+        return _Data(parts["train"], parts["test"], None, (f"{name}: {report}", note))
+    held_out, test_report = to_pairs(test)
+    return _Data(pairs, held_out, None, (f"{name}: {report}", f"test split: {test_report}"))
 
 
 def _verdict(trainer: RewardTrainer, data: _Data) -> Verdict:

@@ -22,7 +22,7 @@ from trueward.training.baselines import baselines
 from trueward.training.engines import Cell, execute
 from trueward.training.environment import environment
 from trueward.training.run import RESULT_FILE
-from trueward.training.scenario_store import build, load, store
+from trueward.training.scenario_store import build, data_report, load, store
 from trueward.training.settings import StudySettings
 
 logger = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def study(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         command=command,
         environment=environment(),
-        settings=asdict(settings),
+        settings={**asdict(settings), "data_report": data_report(sitting.folder / "data")},
         baselines=baselines(scenarios),
         baseline=_baseline(settings),
     )
@@ -106,9 +106,10 @@ def _enter(sitting: Sitting) -> None:
                 f"{folder} is complete; add seeds or objectives, or --overwrite"
             )
     else:
-        scenarios = build(sitting.settings)
+        scenarios, report = build(sitting.settings)
+        logger.warning(report)
         folder.mkdir(parents=True, exist_ok=True)
-        store(scenarios, folder / "data")
+        store(scenarios, report, folder / "data")
         aside = file.with_suffix(".part")
         aside.write_text(json.dumps(sitting.settings.settled(), indent=2) + "\n")
         aside.replace(file)
