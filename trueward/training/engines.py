@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -36,31 +37,28 @@ def execute(cells: list[Cell], settings: StudySettings) -> Iterator[Cell]:
         return
     workers = min(settings.workers or _default_workers(), len(cells))
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_interrupts) as pool:
-        futures = {
-            pool.submit(run_cell, cell, settings, slot, workers): cell
-            for slot, cell in enumerate(cells)
-        }
+    slots = context.SimpleQueue()
+    for slot in range(workers):
+        slots.put(slot)
+    with ProcessPoolExecutor(workers, context, _begin_worker, (slots, workers)) as pool:
+        futures = {pool.submit(run_cell, cell, settings): cell for cell in cells}
+        processes = list((pool._processes or {}).values())
         try:
             for future in as_completed(futures):
                 future.result()
                 yield futures[future]
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in list(pool._processes.values()):
+        except BaseException:  # Ctrl-C too: do not wait for runs that nobody wants any more
+            for process in processes:
                 process.terminate()
+            pool.shutdown(cancel_futures=True)
             raise
 
 
-def run_cell(cell: Cell, settings: StudySettings, slot: int, workers: int) -> None:
-    """One run, in a process of its own that takes its share of the machine."""
+def run_cell(cell: Cell, settings: StudySettings) -> None:
+    """One run, in a process of its own."""
     from trueward.training.run import run
     from trueward.training.scenario_store import base_model, load
 
-    if torch.cuda.is_available():
-        torch.cuda.set_device(slot % torch.cuda.device_count())
-    else:
-        torch.set_num_threads(max(1, _cores() // workers))
     quiet()
     logging.getLogger("trueward").setLevel(logging.ERROR)  # a run's notices are in its files
     shutil.rmtree(cell.folder, ignore_errors=True)
@@ -87,16 +85,30 @@ def _on_ray(cells: list[Cell], settings: StudySettings) -> Iterator[Cell]:
     ray.init(ignore_reinit_error=True, log_to_driver=False)
     gpus = 1 if ray.cluster_resources().get("GPU") else 0
     remote: Any = ray.remote(num_cpus=1, num_gpus=gpus)(run_cell)
-    waiting = {remote.remote(cell, settings, 0, _cores()): cell for cell in cells}
+    waiting = {remote.remote(cell, settings): cell for cell in cells}
     while waiting:
         finished, _ = ray.wait(list(waiting), num_returns=1)
         ray.get(finished)
         yield waiting.pop(finished[0])
 
 
-def _leave_interrupts() -> None:
-    """Ctrl-C is the parent's to handle: it ends its workers."""
+def _begin_worker(slots: Any, workers: int) -> None:
+    """Take a share of the machine, leave Ctrl-C to the parent, and do not outlive it."""
+    slot = slots.get()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if torch.cuda.is_available():
+        torch.cuda.set_device(slot % torch.cuda.device_count())
+    else:
+        torch.set_num_threads(max(1, _cores() // workers))
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _default_workers() -> int:

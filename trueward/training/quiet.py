@@ -1,5 +1,6 @@
 """One voice on the terminal while many runs share it."""
 
+import os
 import warnings
 
 
@@ -9,6 +10,7 @@ def quiet() -> None:
     import transformers
 
     warnings.simplefilter("ignore")
+    os.environ["PYTHONWARNINGS"] = "ignore"  # for processes that this one starts
     datasets.disable_progress_bars()
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
