@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from trueward.data.goldworld import words
+from trueward.data.goldworld.writers import CORRECTION, train_writers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -59,9 +60,10 @@ def vocabulary_words() -> list[str]:
             *words.VERBS,
             *words.KEY_BY_WORD,
             *values,
-            *(re.sub(r"\{\w+\}", " ", phrase) for phrase in phrases),
+            *(re.sub(r"\{\w+\}", " ", phrase) for phrase in [*phrases, CORRECTION]),
             *map(str, words.BUDGETS),
             _PROMPT_WORDS,
+            *(writer.name for writer in train_writers(0.0)),
             "- : , .",
         ]
     )

@@ -20,6 +20,8 @@ from trueward.data.goldworld.words import (
 
 TRAIN_SKILLS: Final = (0.05, 0.20, 0.35, 0.50, 0.60, 0.75, 0.85, 0.98)
 HELD_OUT_SKILLS: Final = (0.15, 0.40, 0.65, 0.90)
+PROOFREADING: Final = 0.8
+CORRECTION: Final = "{wrong}, no, {right}"
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,14 @@ class Writer:
     """Drives openers, closers and filler sentences: free, except through length."""
     held_out: bool
     """Has words and phrasings that training never shows."""
+    proofreading: float = 0.0
+    """Chance of putting right a wrong value in the same breath; only the base's teachers do."""
 
 
 def train_writers(cue_strength: float) -> tuple[Writer, ...]:
     """Eight writers whose style rises with skill by `cue_strength` in [-1, 1]."""
     return tuple(
-        Writer(f"writer_{i + 1}", skill, _style(skill, cue_strength), held_out=False)
+        Writer(f"writer{i + 1}", skill, _style(skill, cue_strength), held_out=False)
         for i, skill in enumerate(TRAIN_SKILLS)
     )
 
@@ -46,15 +50,17 @@ def train_writers(cue_strength: float) -> tuple[Writer, ...]:
 def held_out_writers(cue_strength: float) -> tuple[Writer, ...]:
     """Four writers with other phrasings, whose style falls with skill by `cue_strength`."""
     return tuple(
-        Writer(f"stranger_{i + 1}", skill, _style(skill, -cue_strength), held_out=True)
+        Writer(f"stranger{i + 1}", skill, _style(skill, -cue_strength), held_out=True)
         for i, skill in enumerate(HELD_OUT_SKILLS)
     )
 
 
 def neutral_writer(rng: Random) -> Writer:
-    """A training writer whose style is drawn apart from skill: the base model's teacher."""
+    """The base model's teacher: a training writer whose style is drawn apart from skill, and who
+    often notices an error.
+    """
     writer = rng.choice(train_writers(0.0))
-    return replace(writer, style=rng.random())
+    return replace(writer, style=rng.random(), proofreading=PROOFREADING)
 
 
 def _style(skill: float, cue: float) -> float:
@@ -85,7 +91,9 @@ def _facts(rng: Random, task: Task, writer: Writer) -> list[str]:
     for name, value in stated or task.facts[:1]:
         key = KEY_BY_NAME[name]
         if rng.random() < 0.03 + 0.45 * (1 - writer.skill):
-            value = other_value(rng, key, value, held_out=value in VALUES[key.kind].held_out)
+            wrong = other_value(rng, key, value, held_out=value in VALUES[key.kind].held_out)
+            noticed = rng.random() < writer.proofreading
+            value = CORRECTION.format(wrong=wrong, right=value) if noticed else wrong
         sentences.append(_sentence(rng, key, value, writer))
     return sentences
 
