@@ -123,6 +123,24 @@ def test_head_is_drawn_from_its_own_seed(bases):
     assert draw[0].std().item() == pytest.approx(1 / np.sqrt(17), rel=0.5)
 
 
+@pytest.mark.parametrize("name", ["roberta", "modernbert", "deberta"])
+def test_layers_the_base_lacks_are_drawn_from_the_seed_too(name, bases):
+    states = []
+    for noise in (1, 2):
+        torch.manual_seed(noise)
+        states.append(load_for_training(bases[name], seed=0).model.state_dict())
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+
+def test_a_trained_pooling_switch_is_not_turned(bases, tmp_path):
+    load_for_training(bases["modernbert"], pooling="first").model.save_pretrained(tmp_path)
+    assert load_for_training(str(tmp_path)).pooling == "first"
+    with pytest.raises(ModelError, match="trained with pooling='first'"):
+        load_for_training(str(tmp_path), pooling="mean")
+    with pytest.raises(ModelError, match="pooling='last'"):
+        load_for_training(bases["modernbert"], pooling="last")
+
+
 def test_rewards_are_float32_under_autocast(bases):
     model = load_for_training(bases["llama"]).model.eval()
     ids = torch.tensor([[5, 6, 7]])

@@ -52,6 +52,12 @@ def test_equal_prompts_are_not_foreign_to_each_other():
     assert partners[2] in (0, 1)
 
 
+def test_a_foreign_prompt_too_long_for_its_response_loses_its_start():
+    rows = [row([1, 2, 3, 4], [5], [6], prompt_length=4), row([7], [8] * 3, [9], prompt_length=1)]
+    batch = PairCollator(0, foreign=True, max_length=5)(rows)
+    assert batch["input_ids"][4:].tolist() == [[7, 5, 0, 0, 0], [1, 4, 8, 8, 8]]
+
+
 def test_a_pair_alone_keeps_its_own_prompt():
     batch = PairCollator(0, foreign=True)(ROWS[:1])
     assert batch["input_ids"][2].tolist() == batch["input_ids"][0].tolist()

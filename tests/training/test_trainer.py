@@ -162,6 +162,52 @@ def test_lora_trains_and_saves_the_head(base, tmp_path):
     assert not torch.equal(trained, before)
 
 
+@pytest.mark.parametrize(("kind", "target"), [("modernbert", "Wqkv"), ("deberta", "query_proj")])
+def test_lora_saves_what_leads_to_the_head(tmp_path, kind, target):
+    base = tiny_models.save_base(tiny_models.ENCODERS[kind], str(tmp_path / "base"))
+    run = trainer(base, tmp_path / "run", peft_config=LoraConfig(r=2, target_modules=[target]))
+    run.train()
+    run.save_model(str(tmp_path / "adapter"))
+    again = AutoPeftModelForSequenceClassification.from_pretrained(
+        tmp_path / "adapter", num_labels=1
+    ).eval()
+    ours, theirs = (
+        score_sequences(model, tiny_models.sequences([5, 9]), pad_token_id=0).rewards
+        for model in (run.model, again)
+    )
+    assert torch.allclose(ours, theirs, atol=1e-5)
+
+
+def test_lora_refuses_a_mean_layer_that_no_adapter_saves(bert, tmp_path):
+    with pytest.raises(ModelError, match="adapter does not save"):
+        trainer(bert, tmp_path, pooling="mean", peft_config=LoraConfig(target_modules=["query"]))
+
+
+@pytest.mark.parametrize("given", [{"pad_token": "<eos>"}, {"eos_token": "<pad>"}])
+def test_a_named_pad_token_that_ends_responses_is_replaced_too(base, tmp_path, given):
+    run = trainer(base, tmp_path, **given)
+    tokenizer = run.processing_class
+    assert tokenizer.pad_token_id != tokenizer.eos_token_id
+    assert tokenizer.pad_token_id == run.model.config.pad_token_id == run.data_collator.pad_token_id
+    assert {ids[-1] for ids in run.train_dataset["chosen_ids"]} == {tokenizer.eos_token_id}
+    with pytest.raises(ModelError, match="nope"):
+        trainer(base, tmp_path, pad_token="nope")
+
+
+def test_metrics_count_every_pair_of_an_accumulated_step(base, tmp_path):
+    settings = {"max_steps": -1, "num_train_epochs": 1, "gradient_accumulation_steps": 3}
+    run = trainer(base, tmp_path, tiny_data.pairs(18), learning_rate=0.0, **settings)
+    run.train()
+    rewards = score_sequences(
+        run.model,
+        run.train_dataset["chosen_ids"][:] + run.train_dataset["rejected_ids"][:],
+        pad_token_id=0,
+    ).rewards
+    logged = [row["mean_reward"] for row in run.state.log_history if "mean_reward" in row]
+    assert len(logged) == 2  # of 12 and of 6 pairs
+    assert np.dot(logged, [12, 6]) / 18 == pytest.approx(rewards.mean().item(), rel=1e-4)
+
+
 def test_peft_model_that_would_lose_its_head_is_refused(base, tmp_path):
     from peft import get_peft_model
 

@@ -1,6 +1,12 @@
 """Checkpoints as reward models: loading, head, pad token, read-out, batch scoring."""
 
-from trueward.models.head import freeze_bias, head_modules, head_name, head_norm
+from trueward.models.head import (
+    freeze_bias,
+    head_modules,
+    head_name,
+    head_norm,
+    outer_modules,
+)
 from trueward.models.loading import (
     Loaded,
     load_for_training,
@@ -23,6 +29,7 @@ __all__ = [
     "head_norm",
     "load_for_training",
     "load_reward_model",
+    "outer_modules",
     "pad_right",
     "position_limit",
     "prepare",

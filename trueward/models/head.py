@@ -49,6 +49,17 @@ def head_name(model: nn.Module) -> str:
     return next(name for name, module in unwrap(model).named_modules() if module is head)
 
 
+def outer_modules(model: nn.Module) -> list[str]:
+    """Names of the modules with weights outside the backbone: the head and what leads to it.
+
+    `["score"]` for a decoder, `["classifier", "pooler"]` for DeBERTa: all that an adapter must
+    save whole, since its base model lacks them.
+    """
+    inner = backbone(model)
+    children = unwrap(model).named_children()
+    return sorted(n for n, m in children if m is not inner and any(True for _ in m.parameters()))
+
+
 def initialise_head(model: nn.Module, seed: int) -> None:
     """Draw W ~ Normal(0, 1/√(H+1)) and set a bias, where the class has one, to a frozen zero.
 

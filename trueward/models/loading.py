@@ -37,8 +37,11 @@ def load_for_training(path: str, *, pooling: str = "auto", seed: int = 0, **kwar
     if _is_classifier(config) and config.num_labels != 1:
         raise ModelError(_label_message(path, config.num_labels))
     config.num_labels = 1
-    set_pooling(config, pooling)
-    model, missing = _load(path, config, kwargs)
+    if not _is_classifier(config):
+        set_pooling(config, pooling)
+    with torch.random.fork_rng(devices=[]):  # for layers that the base lacks, as a pooler
+        torch.manual_seed(seed)
+        model, missing = _load(path, config, kwargs)
     new_head = _head_is_missing(model, missing)
     if new_head and _is_classifier(config):
         raise ModelError(

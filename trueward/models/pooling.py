@@ -25,9 +25,19 @@ POOLER_SCALE = 0.5
 
 
 def set_pooling(config: PreTrainedConfig, pooling: str) -> None:
-    """Write `pooling` into a config whose class has a switch for it (`classifier_pooling`)."""
-    if pooling != "auto" and hasattr(config, "classifier_pooling"):
-        config.classifier_pooling = {"first": "cls"}.get(pooling, pooling)
+    """Write `pooling` into a config whose class has a switch for it (`classifier_pooling`).
+
+    Raises:
+        ModelError: the switch has no such position.
+    """
+    if pooling == "auto" or not hasattr(config, "classifier_pooling"):
+        return
+    if pooling == "last":
+        raise ModelError(
+            f"pooling='last' does not fit {config.model_type}, which reads the first token or the "
+            "mean; use pooling='first' or 'mean'"
+        )
+    config.classifier_pooling = {"first": "cls"}.get(pooling, pooling)
 
 
 def pooling_of(model: PreTrainedModel) -> str:

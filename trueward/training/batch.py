@@ -1,7 +1,6 @@
 """What one batch of read-outs says: scores for the objective, numbers for the log."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -27,9 +26,12 @@ def pair_scores(read: ReadOut, inputs: Mapping[str, Tensor], *, foreign: bool) -
 
 
 @torch.no_grad()
-def batch_metrics(scores: PairScores, model: nn.Module, accelerator: Any) -> dict[str, Tensor]:
+def batch_metrics(
+    scores: PairScores, model: nn.Module, gather: Callable[[Tensor], Tensor]
+) -> dict[str, Tensor]:
     """TRL's reward metrics and the norms: one value a pair, or one a batch, over all ranks.
 
+    `gather` joins the rows of all ranks; in evaluation it also leaves out the repeated ones.
     `hidden_norm` is ‖h‖ over chosen and rejected, `difference_norm` is ‖h⁺ − h⁻‖, `head_norm` ‖W‖.
     """
     chosen, rejected = scores.chosen, scores.rejected
@@ -37,7 +39,7 @@ def batch_metrics(scores: PairScores, model: nn.Module, accelerator: Any) -> dic
     if scores.chosen_hidden is not None and scores.rejected_hidden is not None:
         up, down = scores.chosen_hidden.float(), scores.rejected_hidden.float()
         columns += [up.norm(dim=-1), down.norm(dim=-1), (up - down).norm(dim=-1)]
-    table = accelerator.gather_for_metrics(torch.stack(columns, dim=1))
+    table = gather(torch.stack(columns, dim=1))
     chosen, rejected = table[:, 0], table[:, 1]
     rewards = table[:, :2]
     metrics = {

@@ -23,13 +23,15 @@ class PairCollator:
 
     pad_token_id: int
     foreign: bool = False
+    max_length: int | None = None
+    """Longest sequence, in tokens: a foreign prompt too long for its response loses its start."""
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
         """Token ids and mask of shape (2 or 3 × pairs, tokens), and the data's columns."""
         sequences = [r["chosen_ids"] for r in rows] + [r["rejected_ids"] for r in rows]
         if self.foreign:
             sequences += [
-                _under(rows[j], row) for row, j in zip(rows, other_prompts(rows), strict=True)
+                self._under(rows[j], row) for row, j in zip(rows, other_prompts(rows), strict=True)
             ]
         batch: dict[str, Tensor] = {}
         batch["input_ids"], batch["attention_mask"] = pad_right(sequences, self.pad_token_id)
@@ -38,6 +40,14 @@ class PairCollator:
                 values = [float(row[column]) for row in rows]
                 batch[column] = torch.tensor(values, dtype=torch.float32)
         return batch
+
+    def _under(self, prompt_row: Mapping[str, Any], row: Mapping[str, Any]) -> list[int]:
+        prompt = list(prompt_row["chosen_ids"][: prompt_length(prompt_row)])
+        response = list(row["chosen_ids"][prompt_length(row) :])
+        over = 0 if self.max_length is None else len(prompt) + len(response) - self.max_length
+        if over > 0:  # the first token stays: it may be [CLS] or BOS
+            prompt = prompt[:1] + prompt[1 + over :]
+        return prompt + response
 
 
 def other_prompts(rows: Sequence[Mapping[str, Any]]) -> list[int]:
@@ -67,8 +77,3 @@ def prompt_length(row: Mapping[str, Any]) -> int:
             break
         common += 1
     return common
-
-
-def _under(prompt_row: Mapping[str, Any], row: Mapping[str, Any]) -> list[int]:
-    prompt = list(prompt_row["chosen_ids"][: prompt_length(prompt_row)])
-    return prompt + list(row["chosen_ids"][prompt_length(row) :])

@@ -23,6 +23,7 @@ from trueward.models import (
     head_modules,
     head_name,
     load_for_training,
+    outer_modules,
     position_limit,
     prepare,
     read_out,
@@ -78,14 +79,16 @@ class RewardTrainer(trl.RewardTrainer):
         prepare(model)
         if processing_class is None:
             processing_class = _tokenizer(model.config._name_or_path, args)
-        peft_config = _with_head(peft_config, model)
+        peft_config = _with_head(peft_config, model, args.pooling)
         self._fit_tokenizer(processing_class, model, train_dataset, args)
         super().__init__(
             model,
             args,
             data_collator
             or PairCollator(
-                processing_class.pad_token_id, foreign="foreign" in self.objective.needs
+                processing_class.pad_token_id,
+                foreign="foreign" in self.objective.needs,
+                max_length=args.max_length,
             ),
             train_dataset,
             eval_dataset,
@@ -117,9 +120,12 @@ class RewardTrainer(trl.RewardTrainer):
             self._say("the tokenizer has no chat template: a plain one is used and saved with it")
         endings = _endings(data) if "chosen_ids" in first else set()
         self._pad_before = tokenizer.pad_token
+        for name in ("eos_token", "pad_token"):
+            _set_token(tokenizer, name, getattr(args, name))
         said = ensure_distinct_pad(tokenizer, model, endings=endings)
         if said is not None:
             self._say(said)
+        args.pad_token = tokenizer.pad_token  # TRL sets it once more
         limit = position_limit(model)
         if limit is not None and (args.max_length is None or args.max_length > limit):
             if args.max_length is not None:
@@ -183,7 +189,9 @@ class RewardTrainer(trl.RewardTrainer):
             self._total_train_tokens += int(tokens) // self._tp_size
         metrics = self._metrics[mode]
         metrics["num_tokens"] = [self._total_train_tokens]
-        for name, value in batch_metrics(scores, self.model, self.accelerator).items():
+        # while training, gather_for_metrics would cut every micro-batch of an epoch's last step
+        gather = self.accelerator.gather if mode == "train" else self.accelerator.gather_for_metrics
+        for name, value in batch_metrics(scores, self.model, gather).items():
             metrics[name].append(value)
         for name, scalar in out.metrics.items():
             metrics[name].append(torch.as_tensor(scalar, dtype=torch.float32).reshape(1))
@@ -247,6 +255,14 @@ def _tokenizer(path: str, args: RewardConfig) -> PreTrainedTokenizerBase:
         ) from error
 
 
+def _set_token(tokenizer: PreTrainedTokenizerBase, name: str, token: str | None) -> None:
+    if token is None:
+        return
+    if token not in tokenizer.get_vocab():
+        raise ModelError(f"{name}={token!r} is not in the tokenizer's vocabulary; name one that is")
+    setattr(tokenizer, name, token)
+
+
 def _load(path: str, args: RewardConfig, quantization_config: Any) -> PreTrainedModel:
     kwargs = dict(args.model_init_kwargs or {})
     kwargs.setdefault("trust_remote_code", args.trust_remote_code)
@@ -256,8 +272,8 @@ def _load(path: str, args: RewardConfig, quantization_config: Any) -> PreTrained
     return load_for_training(path, pooling=args.pooling, seed=args.seed, **kwargs).model
 
 
-def _with_head(peft_config: Any, model: Any) -> Any:
-    """The same PEFT config with the head among the modules that are trained and saved whole."""
+def _with_head(peft_config: Any, model: Any, pooling: str) -> Any:
+    """The same PEFT config with the head, and what leads to it, trained and saved whole."""
     if peft_config is None:
         heads = head_modules(model)
         if hasattr(model, "peft_config") and not any(h.weight.requires_grad for h in heads):
@@ -268,9 +284,14 @@ def _with_head(peft_config: Any, model: Any) -> Any:
         return None
     peft_config = copy.deepcopy(peft_config)
     peft_config.task_type = "SEQ_CLS"
-    head = head_name(model).split(".")[0]
+    if pooling == "mean" and getattr(model.config, "trueward_mean_pooling", False):
+        raise ModelError(
+            "pooling='mean' adds a layer that an adapter does not save; "
+            "use pooling='auto', or train without PEFT"
+        )
     if hasattr(peft_config, "modules_to_save"):
-        peft_config.modules_to_save = sorted({*(peft_config.modules_to_save or []), head})
+        given = peft_config.modules_to_save or []
+        peft_config.modules_to_save = sorted({*given, *outer_modules(model)})
     return peft_config
 
 
