@@ -138,6 +138,43 @@ def test_a_strange_folder_is_never_overwritten(base, pairs, tmp_path, capsys):
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 
 
+def test_a_folder_whose_files_only_share_our_names_is_never_overwritten(
+    base, pairs, tmp_path, capsys
+):
+    for name in ("train.json", "results.json", "settings.json"):
+        (tmp_path / name).write_text('[{"prompt": "mine"}]')
+    fails_with(capsys, train(base, pairs, tmp_path), "not empty")
+    fails_with(capsys, train(base, pairs, tmp_path, "--overwrite"), "nothing of ours")
+    assert (tmp_path / "train.json").exists()
+    fails_with(capsys, train(base, pairs, tmp_path / "train.json"), "is a file")
+
+
+def test_held_out_pairs_are_checked_before_anything_is_written(base, pairs, tmp_path, capsys):
+    data = tmp_path / "data"
+    data.mkdir()
+    tiny_data.pairs(20).to_json(data / "train.jsonl")
+    long = {"prompt": "w1 ", "chosen": "w2 " * 50, "rejected": "w3"}
+    (data / "test.jsonl").write_text(json.dumps(long) + "\n")
+    code = train(base, str(data), tmp_path / "out", "--max_length", "30")
+    fails_with(capsys, code, "no pairs left")
+    assert not (tmp_path / "out").exists()
+
+
+def test_numbers_in_yaml_are_read_as_flags_are(base, pairs, tmp_path, capsys):
+    config = tmp_path / "c.yaml"
+    config.write_text("learning_rate: 1e-4\ndisable_dropout: true\n")
+    flags = ["--config", str(config), "--no_disable_dropout", "--logging-steps", "2", "--json"]
+
+    def constant(text):
+        raise AssertionError(f"{text} is not JSON")
+
+    assert train(base, pairs, tmp_path / "rm", *flags) == 0
+    json.loads(capsys.readouterr().out, parse_constant=constant)
+    config.write_text("per_device_train_batch_size: eight\n")
+    code = train(base, pairs, tmp_path / "other", "--config", str(config))
+    fails_with(capsys, code, "per_device_train_batch_size", "int", "'eight'")
+
+
 def test_config_errors(tmp_path, capsys):
     config = tmp_path / "c.yaml"
     config.write_text("objectve: bt\n")

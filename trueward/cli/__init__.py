@@ -57,13 +57,11 @@ def _module(name: str) -> ModuleType:
 def main(argv: list[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    argv = sys.argv[1:] if argv is None else argv
+    argv = [_underscored(word) for word in (sys.argv[1:] if argv is None else argv)]
     try:
         parser = build_parser(argv)
         args = parser.parse_args(argv)
-        args.given = {
-            word[2:].partition("=")[0].replace("-", "_") for word in argv if word[:2] == "--"
-        }
+        args.given = {word[2:].partition("=")[0] for word in argv if word[:2] == "--"}
     except TruewardError as error:
         return _fail("", error)
     if args.verb is None:
@@ -82,6 +80,14 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
+def _underscored(word: str) -> str:
+    """`--learning-rate=1e-4` as `--learning_rate=1e-4`: TRL takes both."""
+    name, equals, value = word.partition("=")
+    return (
+        name.replace("-", "_").replace("__", "--", 1) + equals + value if word[:2] == "--" else word
+    )
+
+
 def _quiet() -> None:
     """What libraries say to their own developers is not for our users; SIGTERM is Ctrl-C."""
     warnings.filterwarnings("ignore", category=FutureWarning)
@@ -96,7 +102,11 @@ def _fail(verb: str, error: TruewardError) -> int:
 
 def _print(outcome: "Outcome", *, as_json: bool) -> None:
     if as_json:
-        sys.stdout.write(json.dumps(outcome.document, indent=2, ensure_ascii=False) + "\n")
+        from trueward.evals.files import plain  # NaN is not JSON
+
+        document = plain(outcome.document)
+        text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+        sys.stdout.write(text + "\n")
         return
     from rich.console import Console
 

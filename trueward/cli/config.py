@@ -1,6 +1,7 @@
 """YAML files whose keys are a verb's flags."""
 
 import argparse
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -8,6 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from trueward.errors import InputError, nearest
+
+OURS = (
+    ("settings.json", "accuracy_threshold"),
+    ("results.json", "baselines"),
+    ("trueward.json", "trueward"),
+    ("train.json", "finished"),
+)
+"""Files that a run of ours leaves, and a key that each holds: users have files of such names."""
 
 
 def read_config(path: str | None, known: list[str]) -> dict[str, Any]:
@@ -23,7 +32,7 @@ def read_config(path: str | None, known: list[str]) -> dict[str, Any]:
     import yaml
 
     try:
-        values = yaml.safe_load(_with_environment(Path(path).read_text(encoding="utf-8"), path))
+        values = parse_yaml(_with_environment(Path(path).read_text(encoding="utf-8"), path))
     except OSError as error:
         raise InputError(f"--config {path}: {error.strerror}") from error
     except yaml.YAMLError as error:
@@ -36,6 +45,18 @@ def read_config(path: str | None, known: list[str]) -> dict[str, Any]:
         if name not in known:
             raise InputError(f"--config {path}: unknown key {name!r}; {nearest(str(name), known)}")
     return dict(values)
+
+
+def parse_yaml(text: str) -> Any:
+    """A YAML value, 1e-4 being a number: YAML 1.1, which PyYAML reads, takes it for text."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    number = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$")
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", number, list("-+0123456789"))
+    return yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
 
 
 def _with_environment(text: str, path: str) -> str:
@@ -65,10 +86,19 @@ def clear_if_asked(folder: Path, *, overwrite: bool) -> None:
 
     if not overwrite or not folder.exists():
         return
-    ours = ("settings.json", "results.json", "trueward.json", "train.json")
-    if any(folder.iterdir()) and not any((folder / name).exists() for name in ours):
+    if not folder.is_dir():
+        raise InputError(f"{folder} is a file, not a folder; choose another --output_dir")
+    if any(folder.iterdir()) and not any(_says(folder / name, key) for name, key in OURS):
         raise InputError(f"{folder} holds nothing of ours; --overwrite will not remove it")
     shutil.rmtree(folder)
+
+
+def _says(file: Path, key: str) -> bool:
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(document, dict) and key in document
 
 
 def split_list(text: str) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trueward.cli.config import clear_if_asked, read_config, split_list
+from trueward.cli.config import clear_if_asked, parse_yaml, read_config, split_list
 from trueward.cli.outcome import Outcome
 from trueward.errors import InputError
 
@@ -91,7 +91,10 @@ def _assignment(item: str) -> tuple[tuple[str, str], Any]:
         raise InputError(
             f"--set {item}: expected training.KEY=VALUE, world.KEY=VALUE or split.KEY=VALUE"
         )
-    return (section, key), yaml.safe_load(text)
+    try:
+        return (section, key), parse_yaml(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"--set {item}: the value is not valid YAML; quote it") from error
 
 
 def _command() -> str:

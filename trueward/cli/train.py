@@ -3,7 +3,7 @@
 import argparse
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trueward.cli.config import clear_if_asked, read_config
 from trueward.cli.outcome import Outcome
@@ -113,7 +113,8 @@ def _job(args: argparse.Namespace) -> "Job":
     config = read_config(args.config, sorted(names))
     given = vars(args)
     explicit = args.given  # flags on the command line win over the file
-    values = {n: given[n] for n in names} | {n: v for n, v in config.items() if n not in explicit}
+    config = {n: v for n, v in config.items() if not {n, f"no_{n}"} & explicit}
+    values = {n: given[n] for n in names} | _typed(config, args.config)
     values["output_dir"] = values["output_dir"] or DEFAULT_FOLDER
     try:
         built = [
@@ -123,6 +124,25 @@ def _job(args: argparse.Namespace) -> "Job":
     except (TypeError, ValueError) as error:
         raise InputError(str(error).strip().splitlines()[0]) from error
     return Job(*built)
+
+
+def _typed(config: dict[str, Any], path: str) -> dict[str, Any]:
+    """Words in the file as the flags of those names would take them."""
+    from transformers import HfArgumentParser
+
+    flags = {action.dest: action for action in HfArgumentParser(_types(), add_help=False)._actions}
+    typed = dict(config)
+    for name, value in config.items():
+        kind = flags[name].type if name in flags else None
+        if isinstance(value, str) and callable(kind):
+            try:
+                typed[name] = kind(value)
+            except (TypeError, ValueError, argparse.ArgumentTypeError) as error:
+                expected = getattr(kind, "__name__", "another value")
+                raise InputError(
+                    f"--config {path}: {name}: expected {expected}, got {value!r}"
+                ) from error
+    return typed
 
 
 def _table(trained: "Trained") -> "Table":

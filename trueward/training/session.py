@@ -15,6 +15,7 @@ from trueward.data import Encoder, load_rows, to_pairs
 from trueward.data.goldworld import BASE_PATH, WorldConfig, build_scenarios
 from trueward.errors import InputError, MissingSplitError, OutputExistsError
 from trueward.evals import Estimate, Scores, bootstrap_mean
+from trueward.evals.files import write_json
 from trueward.objectives import objective
 from trueward.training.config import RewardConfig
 from trueward.training.environment import environment
@@ -142,12 +143,13 @@ def _trainer(job: Job, data: _Data) -> RewardTrainer:
         "dtype": model.dtype,
         **(training.model_init_kwargs or {}),
     }
-    watch = training.eval_strategy != IntervalStrategy.NO
+    followed = training.eval_strategy != IntervalStrategy.NO
+    judged = data.scenarios is None  # so encode them now: bad rows are found before training
     return RewardTrainer(
         model=model.model_name_or_path,
         args=training,
         train_dataset=data.train,
-        eval_dataset=data.held_out if watch else None,
+        eval_dataset=data.held_out if followed or judged else None,
         peft_config=trl.get_peft_config(model),
         quantization_config=trl.get_quantization_config(model),
     )
@@ -180,7 +182,7 @@ def _verdict(trainer: RewardTrainer, data: _Data) -> Verdict:
     encoder = Encoder(trainer.processing_class, trainer.args.max_length, trainer.args.truncation)
     if data.scenarios is not None:
         return judge(trainer.model, encoder, data.scenarios)
-    pairs = trainer.prepare(data.held_out, "held out")
+    pairs = trainer.eval_dataset
     sequences = pairs["chosen_ids"][:] + pairs["rejected_ids"][:]
     judged = score_split(trainer.model, sequences, trainer.processing_class.pad_token_id)
     units = pairs["prompt_id"] if "prompt_id" in pairs.column_names else range(len(pairs))
@@ -198,12 +200,13 @@ def _fingerprint(job: Job) -> dict[str, Any]:
 
 
 def _check_folder(folder: Path, fingerprint: Mapping[str, Any]) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise OutputExistsError(f"{folder} is a file, not a folder; choose another --output_dir")
     if not folder.exists() or not any(folder.iterdir()):
         return
-    record = folder / RECORD
-    if not record.is_file():
+    earlier = _earlier(folder / RECORD)
+    if earlier is None:
         raise OutputExistsError(f"{folder} is not empty; choose another --output_dir")
-    earlier = json.loads(record.read_text())
     if earlier["finished"]:
         raise OutputExistsError(f"{folder} holds a finished model; choose another, or --overwrite")
     if earlier["job"] != json.loads(json.dumps(fingerprint)):
@@ -212,7 +215,14 @@ def _check_folder(folder: Path, fingerprint: Mapping[str, Any]) -> None:
         )
 
 
+def _earlier(record: Path) -> dict[str, Any] | None:
+    """The record of an earlier sitting; None where there is none, or a file that is not ours."""
+    try:
+        earlier = json.loads(record.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return earlier if isinstance(earlier, dict) and {"job", "finished"} <= earlier.keys() else None
+
+
 def _write(folder: Path, record: Mapping[str, Any]) -> None:
-    aside = folder / (RECORD + ".part")
-    aside.write_text(json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n")
-    aside.replace(folder / RECORD)
+    write_json(record, folder / RECORD)
