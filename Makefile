@@ -7,7 +7,8 @@ TRUEWARD_DATA ?= ../shared/data
 .PHONY: demo test lint types layers tests alpaca encoder clean
 
 demo: $(VENV)/.installed  ## the main job on the embedded world: five objectives, two seeds or more
-	$(BIN)/trueward study --config examples/demo.yaml --overwrite
+	test ! -f runs/demo/report.html || rm -r runs/demo
+	$(BIN)/trueward study --config examples/demo.yaml
 
 test: lint types layers tests  ## everything CI checks
 

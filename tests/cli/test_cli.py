@@ -33,10 +33,8 @@ def pairs(tmp_path_factory):
 
 
 def train(base, pairs, out, *more):
-    return main(
-        ["train", "--model_name_or_path", base, "--dataset_name", pairs, "--output_dir", str(out)]
-        + ["--max_steps", "4", "--gradient_checkpointing", "false", *more]
-    )
+    where = ["--model_name_or_path", base, "--dataset_name", pairs, "--output_dir", str(out)]
+    return main(["train", *where, "--max_steps", "4", "--gradient_checkpointing", "false", *more])
 
 
 def fails_with(capsys, code, *words):

@@ -12,7 +12,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from trueward.data import Encoder
 from trueward.errors import DataError, InputError, ModelError, ObjectiveError
-from trueward.models import load_for_training, score_sequences
+from trueward.models import load_for_training, load_reward_model, score_sequences
 from trueward.training import RewardConfig, RewardTrainer
 
 QUICK = {
@@ -76,11 +76,15 @@ def test_bradley_terry_follows_trl_step_by_step(base, tmp_path):
         assert np.allclose(a, b, rtol=1e-4, atol=1e-5), name
 
 
-def test_margin_column_follows_trl(base, tmp_path):
+def test_margin_column_follows_trl_where_no_objective_is_named(base, tmp_path):
     data = tiny_data.pairs(24).add_column("margin", [0.5 + i / 10 for i in range(24)])
-    ours = trainer(
-        load_for_training(base, seed=5).model, tmp_path / "a", data, objective="margin_column"
+    ours = RewardTrainer(
+        load_for_training(base, seed=5).model,
+        trl.RewardConfig(str(tmp_path / "a"), **QUICK),
+        train_dataset=data,
+        processing_class=tiny_data.tokenizer(),
     )
+    assert str(ours.objective) == "margin_column"
     theirs = trl.RewardTrainer(
         load_for_training(base, seed=5).model,
         trl.RewardConfig(str(tmp_path / "b"), **QUICK),
@@ -137,9 +141,10 @@ def test_new_pad_token_gets_an_embedding(base, tmp_path):
         {"chosen_ids": [[5, i] for i in range(50)], "rejected_ids": [[7, 9]] * 50}
     )
     tokenizer = tiny_data.tokenizer(pad="<eos>")
+    tokenizer.add_tokens([f"more{i}" for i in range(6)])
     run = trainer(base, tmp_path, data, tokenizer)
-    assert run.processing_class.pad_token_id >= 44
-    assert run.model.get_input_embeddings().num_embeddings > run.processing_class.pad_token_id
+    assert run.processing_class.pad_token_id == 50
+    assert run.model.get_input_embeddings().num_embeddings == 51
 
 
 def test_lora_trains_and_saves_the_head(base, tmp_path):
@@ -158,6 +163,13 @@ def test_lora_trains_and_saves_the_head(base, tmp_path):
         score_sequences(again, sequences, pad_token_id=0).rewards,
         atol=1e-5,
     )
+    ours = load_reward_model(str(tmp_path / "adapter"))
+    assert torch.allclose(
+        score_sequences(run.model, sequences, pad_token_id=0).rewards,
+        score_sequences(ours, sequences, pad_token_id=0).rewards,
+        atol=1e-5,
+    )
+    assert ours.config.problem_type == "regression"
     trained = next(v for k, v in saved.items() if "score" in k)
     assert not torch.equal(trained, before)
 
@@ -290,6 +302,29 @@ def test_messages_without_a_template_get_a_plain_one(base, tmp_path):
     assert any("no chat template" in line for line in run.notices)
     run.save_model(str(tmp_path / "rm"))
     assert AutoTokenizer.from_pretrained(tmp_path / "rm").chat_template is not None
+
+
+def test_an_unused_margin_column_is_said(base, tmp_path):
+    data = tiny_data.pairs(8).add_column("margin", [1.0] * 8)
+    run = trainer(base, tmp_path, data, objective="bt")
+    assert any("'margin' is not used" in line for line in run.notices)
+
+
+def test_a_template_that_ends_on_the_pad_token_moves_the_pad_token(base, tmp_path):
+    template = tmp_path / "t.jinja"
+    template.write_text("{% for m in messages %}{{ m['content'] + ' ' }}{% endfor %}<pad>")
+    rows = tiny_data.pairs(8)
+    sides = {
+        side: [[{"role": "assistant", "content": t}] for t in rows[side]]
+        for side in ("chosen", "rejected")
+    }
+    prompts = [[{"role": "user", "content": p}] for p in rows["prompt"]]
+    data = Dataset.from_dict({"prompt": prompts, **sides})
+    run = trainer(base, tmp_path / "out", data, chat_template_path=str(template))
+    pad = run.processing_class.pad_token_id
+    assert {ids[-1] for ids in run.train_dataset["chosen_ids"]} == {0}
+    assert pad != 0
+    assert run.data_collator.pad_token_id == pad == run.model.config.pad_token_id
 
 
 def test_center_rewards_coefficient_is_the_centering_penalty(base, tmp_path):

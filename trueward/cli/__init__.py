@@ -27,7 +27,8 @@ def build_parser(argv: list[str]) -> argparse.ArgumentParser:
         prog="trueward",
         description="Train, prove, compare and serve robust reward models.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="Exit codes: 0 done, 1 failed, 2 bad input. A verb's own flags: VERB --help.",
+        epilog="Exit codes: 0 done, 1 failed, 2 bad input, 130 interrupted.\n"
+        "A verb's own flags: trueward VERB --help",
     )
     parser.add_argument("--version", action="version", version=f"trueward {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs, in the order of use")
@@ -74,7 +75,9 @@ def main(argv: list[str] | None = None) -> int:
     except TruewardError as error:
         return _fail(f" {args.verb}", error)
     except KeyboardInterrupt:
-        sys.stderr.write(f"trueward {args.verb}: interrupted; the same command resumes\n")
+        sys.stderr.write(
+            f"trueward {args.verb}: interrupted; the same command, without --overwrite, goes on\n"
+        )
         return 130
     _print(outcome, as_json=args.json)
     return 0

@@ -1,7 +1,6 @@
 """YAML files whose keys are a verb's flags."""
 
 import argparse
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -9,14 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from trueward.errors import InputError, nearest
-
-OURS = (
-    ("settings.json", "accuracy_threshold"),
-    ("results.json", "baselines"),
-    ("trueward.json", "trueward"),
-    ("train.json", "finished"),
-)
-"""Files that a run of ours leaves, and a key that each holds: users have files of such names."""
 
 
 def read_config(path: str | None, known: list[str]) -> dict[str, Any]:
@@ -72,33 +63,6 @@ def _with_environment(text: str, path: str) -> str:
                 line = line.replace(f"${{{name}}}", os.environ[name])
         lines.append(line)
     return "\n".join(lines)
-
-
-def clear_if_asked(folder: Path, *, overwrite: bool) -> None:
-    """Remove what an earlier run left, if that was asked for.
-
-    A folder that no run of ours made is never removed.
-
-    Raises:
-        InputError: the folder was not made by Trueward.
-    """
-    import shutil
-
-    if not overwrite or not folder.exists():
-        return
-    if not folder.is_dir():
-        raise InputError(f"{folder} is a file, not a folder; choose another --output_dir")
-    if any(folder.iterdir()) and not any(_says(folder / name, key) for name, key in OURS):
-        raise InputError(f"{folder} holds nothing of ours; --overwrite will not remove it")
-    shutil.rmtree(folder)
-
-
-def _says(file: Path, key: str) -> bool:
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(document, dict) and key in document
 
 
 def split_list(text: str) -> list[str]:

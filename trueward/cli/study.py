@@ -5,10 +5,11 @@ import shlex
 import sys
 import time
 from dataclasses import dataclass, field, fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trueward.cli.config import clear_if_asked, parse_yaml, read_config, split_list
+from trueward.cli.config import parse_yaml, read_config, split_list
 from trueward.cli.outcome import Outcome
 from trueward.errors import InputError
 
@@ -55,9 +56,10 @@ def run(args: argparse.Namespace) -> Outcome:
 
     settings = settings_from(_values(args))
     folder = Path(settings.output_dir)
-    clear_if_asked(folder, overwrite=args.overwrite)
+    if find_spec("plotly") is None:
+        raise InputError('the report needs plotly: pip install "trueward[report]"')
     quiet()
-    results = study(settings, command=_command(), progress=Progress())
+    results = study(settings, command=_command(), progress=Progress(), overwrite=args.overwrite)
     report = folder / "report.html"
     write_report(results, report)
 

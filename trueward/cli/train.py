@@ -2,10 +2,9 @@
 
 import argparse
 import dataclasses
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trueward.cli.config import clear_if_asked, read_config
+from trueward.cli.config import read_config
 from trueward.cli.outcome import Outcome
 from trueward.errors import InputError
 
@@ -86,8 +85,7 @@ def run(args: argparse.Namespace) -> Outcome:
     from trueward.training.session import train
 
     job = _job(args)
-    clear_if_asked(Path(job.training.output_dir), overwrite=args.overwrite)
-    trained = train(job)
+    trained = train(job, overwrite=args.overwrite)
 
     def show(console: "Console") -> None:
         console.print(_table(trained))
@@ -123,7 +121,8 @@ def _job(args: argparse.Namespace) -> "Job":
         ]
     except (TypeError, ValueError) as error:
         raise InputError(str(error).strip().splitlines()[0]) from error
-    return Job(*built)
+    script, training, model = built
+    return Job(script, training, model, frozenset(explicit | config.keys()))
 
 
 def _typed(config: dict[str, Any], path: str) -> dict[str, Any]:

@@ -6,9 +6,11 @@ from trueward.models.head import (
     head_name,
     head_norm,
     outer_modules,
+    unwrap,
 )
 from trueward.models.loading import (
     Loaded,
+    check_base,
     load_for_training,
     load_reward_model,
     position_limit,
@@ -22,6 +24,7 @@ __all__ = [
     "Loaded",
     "ReadOut",
     "Scored",
+    "check_base",
     "ensure_distinct_pad",
     "freeze_bias",
     "head_modules",
@@ -35,4 +38,5 @@ __all__ = [
     "prepare",
     "read_out",
     "score_sequences",
+    "unwrap",
 ]

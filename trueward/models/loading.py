@@ -1,6 +1,7 @@
 """A checkpoint as a reward model: one label, a head, a fit place to read."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +16,8 @@ from trueward.models.pooling import (
     pooling_of,
     set_pooling,
 )
+
+ADAPTER_FILE = "adapter_config.json"
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,15 @@ def load_for_training(path: str, *, pooling: str = "auto", seed: int = 0, **kwar
     return Loaded(model, new_head, pooling_of(model))
 
 
-def load_reward_model(path: str, **kwargs: Any) -> PreTrainedModel:
-    """Load a finished reward model, in evaluation mode.
+def check_base(path: str, **kwargs: Any) -> None:
+    """Raise ModelError where there is no model to train, or one of several labels."""
+    config = _read_config(path, kwargs)
+    if _is_classifier(config) and config.num_labels != 1:
+        raise ModelError(_label_message(path, config.num_labels))
+
+
+def load_reward_model(path: str, **kwargs: Any) -> Any:
+    """Load a finished reward model, or an adapter of one, in evaluation mode.
 
     Raises:
         ModelError: it has no head, or more than one label.
@@ -69,6 +79,8 @@ def load_reward_model(path: str, **kwargs: Any) -> PreTrainedModel:
     config = _read_config(path, kwargs)
     if config.num_labels != 1:
         raise ModelError(_label_message(path, config.num_labels))
+    if (Path(path) / ADAPTER_FILE).is_file():
+        return _load_adapter(path, config, kwargs)
     model, missing = _load(path, config, kwargs)
     if _head_is_missing(model, missing):
         raise ModelError(
@@ -76,6 +88,15 @@ def load_reward_model(path: str, **kwargs: Any) -> PreTrainedModel:
             "train it first, or save it with its head (under PEFT: modules_to_save)"
         )
     return model.eval()
+
+
+def _load_adapter(path: str, config: Any, kwargs: dict[str, Any]) -> Any:
+    """An adapter on its base, with the reward model's config that lies beside the adapter."""
+    from peft import PeftConfig, PeftModel
+
+    base = PeftConfig.from_pretrained(path).base_model_name_or_path
+    model, _ = _load(str(base), config, kwargs)
+    return PeftModel.from_pretrained(model, path).eval()
 
 
 def prepare(model: Any) -> None:

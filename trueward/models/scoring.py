@@ -69,10 +69,10 @@ def length_batches(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]
 
 
 def pad_right(
-    sequences: Sequence[Sequence[int]], pad_token_id: int
+    sequences: Sequence[Sequence[int]], pad_token_id: int, multiple: int = 1
 ) -> tuple[Int[Tensor, "sequences tokens"], Int[Tensor, "sequences tokens"]]:
-    """Token ids and attention mask, padded on the right to the longest."""
-    width = max(len(s) for s in sequences)
+    """Token ids and mask, padded on the right to the longest, rounded up to a multiple."""
+    width = -(-max(len(s) for s in sequences) // multiple) * multiple
     ids = torch.full((len(sequences), width), pad_token_id, dtype=torch.long)
     mask = torch.zeros(len(sequences), width, dtype=torch.long)
     for row, sequence in enumerate(sequences):

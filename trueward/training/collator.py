@@ -26,6 +26,8 @@ class PairCollator:
     max_length: int | None = None
     """Longest sequence, in tokens: a foreign prompt too long for its response loses its start."""
 
+    pad_to_multiple_of: int | None = None
+
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
         """Token ids and mask of shape (2 or 3 × pairs, tokens), and the data's columns."""
         sequences = [r["chosen_ids"] for r in rows] + [r["rejected_ids"] for r in rows]
@@ -34,7 +36,9 @@ class PairCollator:
                 self._under(rows[j], row) for row, j in zip(rows, other_prompts(rows), strict=True)
             ]
         batch: dict[str, Tensor] = {}
-        batch["input_ids"], batch["attention_mask"] = pad_right(sequences, self.pad_token_id)
+        batch["input_ids"], batch["attention_mask"] = pad_right(
+            sequences, self.pad_token_id, self.pad_to_multiple_of or 1
+        )
         for column in COLUMNS:
             if column in rows[0]:
                 values = [float(row[column]) for row in rows]

@@ -18,9 +18,9 @@ class RewardConfig(trl.RewardConfig):
     One default differs: without an accelerator `bf16` is off, where TRL turns it on everywhere.
     """
 
-    objective: str = field(
-        default="bt",
-        metadata={"help": "What to minimise, such as 'aplot + bsr(weight=1e-3)'."},
+    objective: str | None = field(
+        default=None,
+        metadata={"help": "What to minimise, such as 'aplot + bsr(weight=1e-3)'; else as TRL."},
     )
     pooling: str = field(
         default="auto",

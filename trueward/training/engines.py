@@ -6,17 +6,21 @@ import os
 import shutil
 import signal
 import threading
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from trueward.errors import InputError
+from trueward.errors import InputError, RunError, TruewardError
 from trueward.training.quiet import quiet
 from trueward.training.settings import StudySettings
+
+ERROR_FILE = "error.txt"
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ def execute(cells: list[Cell], settings: StudySettings) -> Iterator[Cell]:
     if settings.engine == "ray":
         yield from _on_ray(cells, settings)
         return
-    workers = min(settings.workers or _default_workers(), len(cells))
+    workers = min(worker_count(settings), len(cells))
     context = multiprocessing.get_context("spawn")
     slots = context.SimpleQueue()
     for slot in range(workers):
@@ -47,6 +51,11 @@ def execute(cells: list[Cell], settings: StudySettings) -> Iterator[Cell]:
             for future in as_completed(futures):
                 future.result()
                 yield futures[future]
+        except BrokenProcessPool as error:
+            raise RunError(
+                "a run's process died, for want of memory perhaps; use fewer --workers, "
+                "the same command goes on"
+            ) from error
         except BaseException:  # Ctrl-C too: do not wait for runs that nobody wants any more
             for process in processes:
                 process.terminate()
@@ -55,14 +64,30 @@ def execute(cells: list[Cell], settings: StudySettings) -> Iterator[Cell]:
 
 
 def run_cell(cell: Cell, settings: StudySettings) -> None:
-    """One run, in a process of its own."""
-    from trueward.training.run import run
-    from trueward.training.scenario_store import base_model, load
+    """One run, in a process of its own.
 
+    Raises:
+        RunError: it failed; the traceback is in the run's folder.
+    """
     quiet()
     logging.getLogger("trueward").setLevel(logging.ERROR)  # a run's notices are in its files
     shutil.rmtree(cell.folder, ignore_errors=True)
     cell.folder.mkdir(parents=True)
+    try:
+        _train(cell, settings)
+    except TruewardError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it was, it is kept in the run's folder
+        file = cell.folder / ERROR_FILE
+        file.write_text(traceback.format_exc(), encoding="utf-8")
+        raise RunError(f"{cell.objective}, seed {cell.seed}: {error!r}; see {file}") from None
+    shutil.rmtree(cell.folder / "trainer", ignore_errors=True)
+
+
+def _train(cell: Cell, settings: StudySettings) -> None:
+    from trueward.training.run import run
+    from trueward.training.scenario_store import base_model, load
+
     run(
         model=base_model(settings),
         objective=cell.objective,
@@ -74,7 +99,6 @@ def run_cell(cell: Cell, settings: StudySettings) -> None:
         probe_pairs=settings.probe_pairs,
         keep_model=settings.keep_models,
     )
-    shutil.rmtree(cell.folder / "trainer", ignore_errors=True)
 
 
 def _on_ray(cells: list[Cell], settings: StudySettings) -> Iterator[Cell]:
@@ -98,8 +122,10 @@ def _begin_worker(slots: Any, workers: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    if torch.cuda.is_available():
-        torch.cuda.set_device(slot % torch.cuda.device_count())
+    if torch.cuda.device_count() > 0:
+        given = os.environ.get("CUDA_VISIBLE_DEVICES")
+        devices = given.split(",") if given else list(map(str, range(torch.cuda.device_count())))
+        os.environ["CUDA_VISIBLE_DEVICES"] = devices[slot % len(devices)]
     else:
         torch.set_num_threads(max(1, _cores() // workers))
 
@@ -111,8 +137,9 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _default_workers() -> int:
-    return torch.cuda.device_count() or _cores()
+def worker_count(settings: StudySettings) -> int:
+    """Runs at a time: as many as asked for, else one a GPU, else one a core."""
+    return settings.workers or torch.cuda.device_count() or _cores()
 
 
 def _cores() -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from datasets import Dataset
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import nn
 
@@ -45,44 +45,70 @@ class Judged:
         return values[: len(values) // 2], values[len(values) // 2 :]
 
 
-def judge(
-    model: nn.Module, encoder: Encoder, scenarios: Scenarios, *, batch_tokens: int = 4096
-) -> Verdict:
-    """Score everything held out once and hand the numbers to the judges.
+@dataclass(frozen=True)
+class EncodedPairs:
+    """Chosen sequences, then rejected ones, and the prompt of each pair."""
 
-    Args:
-        model: a reward model.
-        encoder: the very encoder that the model was trained with.
-        scenarios: held-out pairs and groups with gold scores.
-        batch_tokens: tokens of one padded batch.
+    sequences: list[list[int]]
+    units: list[str]
+
+
+@dataclass(frozen=True)
+class EncodedGroups:
+    """Every response of every group, with gold scores, and the prompt of each group."""
+
+    groups: list[list[list[int]]]
+    gold: list[list[float]]
+    units: list[str]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Everything that a model will be judged on, as token ids."""
+
+    train: EncodedPairs
+    pairs: Mapping[str, EncodedPairs]
+    groups: Mapping[str, EncodedGroups]
+
+
+def bench(encoder: Encoder, scenarios: Scenarios) -> Bench:
+    """Encode what is held out, before anything is trained.
 
     Raises:
         DataError: a response is over the encoder's length limit and its policy is `drop`.
     """
+    sample = min(NORM_ROWS // 2, len(scenarios.train))
+    groups = {
+        name: EncodedGroups(encode_groups(rows, encoder)[0], rows["scores"][:], _units(rows))
+        for name, rows in scenarios.groups().items()
+    }
+    return Bench(
+        train=_encode_pairs(scenarios.train.select(range(sample)), encoder),
+        pairs={name: _encode_pairs(rows, encoder) for name, rows in _pair_sets(scenarios)},
+        groups=groups,
+    )
 
-    def score(sequences: list[list[int]]) -> Judged:
-        return score_split(model, sequences, encoder.tokenizer.pad_token_id, batch_tokens)
 
+def judge(model: nn.Module, held_out: Bench, pad_token_id: int) -> Verdict:
+    """Score everything held out once and hand the numbers to the judges."""
     scores: dict[str, Scores] = {}
     scalars = {"head_norm": float(head_norm(model))}
     scatter: dict[str, Mapping[str, Sequence[float]]] = {}
-    sample = min(NORM_ROWS // 2, len(scenarios.train))
-    splits = {"train": score(_pair_sequences(scenarios.train.select(range(sample)), encoder))}
-    for name, pairs in _pair_sets(scenarios):
-        verdict = judge_pairs(score(_pair_sequences(pairs, encoder)), _units(pairs))
+    splits = {"train": score_split(model, held_out.train.sequences, pad_token_id)}
+    for name, pairs in held_out.pairs.items():
+        judged = score_split(model, pairs.sequences, pad_token_id)
+        verdict = judge_pairs(judged, pairs.units)
         scores[f"accuracy_{name}"] = verdict.scores["accuracy"]
         scalars |= {f"{key}_{name}": value for key, value in verdict.scalars.items()}
-    for name, groups in scenarios.groups().items():
-        encoded, _ = encode_groups(groups, encoder)
-        judged = score([ids for group in encoded for ids in group])
-        gold = groups["scores"][:]
-        rows = np.cumsum([len(group) for group in encoded])[:-1]
-        taus = kendall_per_prompt([r.tolist() for r in np.split(judged.rewards, rows)], gold)
-        scores[f"tau_{name}"] = Scores(taus, _units(groups))
-        prompts = [unit for unit, group in zip(_units(groups), gold, strict=True) for _ in group]
+    for name, groups in held_out.groups.items():
+        judged = score_split(model, [ids for group in groups.groups for ids in group], pad_token_id)
+        rows = np.cumsum([len(group) for group in groups.groups])[:-1]
+        taus = kendall_per_prompt([r.tolist() for r in np.split(judged.rewards, rows)], groups.gold)
+        scores[f"tau_{name}"] = Scores(taus, groups.units)
+        prompts = [u for u, group in zip(groups.units, groups.gold, strict=True) for _ in group]
         length = asdict(length_correlation(judged.rewards, judged.lengths, prompts))
         scalars |= {f"length_{key}_{name}": value for key, value in length.items()}
-        scatter[name] = _scatter(judged.rewards, [g for group in gold for g in group])
+        scatter[name] = _scatter(judged.rewards, [g for group in groups.gold for g in group])
         splits[name] = judged
     return Verdict(scores, scalars, _norms(splits), scatter)
 
@@ -99,13 +125,9 @@ def judge_pairs(judged: Judged, units: list[str]) -> Verdict:
     return Verdict({"accuracy": Scores(correct.tolist(), units)}, scalars, {}, {})
 
 
-def score_split(
-    model: nn.Module, sequences: list[list[int]], pad_token_id: int, batch_tokens: int = 4096
-) -> Judged:
+def score_split(model: nn.Module, sequences: list[list[int]], pad_token_id: int) -> Judged:
     """Score the token-id sequences of one split."""
-    scored = score_sequences(
-        model, sequences, pad_token_id=pad_token_id, batch_tokens=batch_tokens, before_norm=True
-    )
+    scored = score_sequences(model, sequences, pad_token_id=pad_token_id, before_norm=True)
     earlier = None if scored.before_norm is None else scored.before_norm.numpy()
     lengths = np.array([len(ids) for ids in sequences], dtype=np.float64)
     return Judged(scored.rewards.numpy(), scored.hidden.numpy(), earlier, lengths)
@@ -117,16 +139,13 @@ def _pair_sets(scenarios: Scenarios) -> Iterable[tuple[str, Dataset]]:
         yield "similar", scenarios.similar_pairs
 
 
-def _pair_sequences(pairs: Dataset, encoder: Encoder) -> list[list[int]]:
-    """Chosen, then rejected; every pair of them, whatever its length, or an error."""
-    groups = Dataset.from_dict(
-        {
-            "prompt": pairs["prompt"][:],
-            "responses": list(map(list, zip(pairs["chosen"], pairs["rejected"], strict=True))),
-        }
-    )
+def _encode_pairs(pairs: Dataset, encoder: Encoder) -> EncodedPairs:
+    """Every pair, whatever its length, or an error: a judge leaves nothing out."""
+    sides = zip(pairs["chosen"], pairs["rejected"], strict=True)
+    groups = Dataset.from_dict({"prompt": pairs["prompt"][:], "responses": list(map(list, sides))})
     encoded, _ = encode_groups(groups, encoder)
-    return [pair[0] for pair in encoded] + [pair[1] for pair in encoded]
+    sequences = [pair[0] for pair in encoded] + [pair[1] for pair in encoded]
+    return EncodedPairs(sequences, _units(pairs))
 
 
 def _units(rows: Dataset) -> list[str]:
@@ -137,15 +156,20 @@ def _norms(splits: Mapping[str, Judged]) -> dict[str, Mapping[str, Any]]:
     rows = min(NORM_ROWS, *(len(judged.rewards) for judged in splits.values()))
     norms: dict[str, Mapping[str, Any]] = {}
     for name, judged in splits.items():
-        paired = name == "train"
-        chosen, rejected = judged.halves(judged.hidden) if paired else (None, None)
-        earlier = None if judged.before_norm is None else judged.before_norm[:rows]
+        chosen, rejected = judged.halves(judged.hidden) if name == "train" else (None, None)
+        kept = _evenly(len(judged.hidden), rows)
+        earlier = None if judged.before_norm is None else judged.before_norm[kept]
         norms[name] = split_norms(
-            judged.hidden[:rows], pre_norm=earlier, chosen=chosen, rejected=rejected
+            judged.hidden[kept], pre_norm=earlier, chosen=chosen, rejected=rejected
         )
     return norms
 
 
+def _evenly(total: int, count: int) -> Int[ndarray, " rows"]:
+    """Indices of `count` rows spread over all of them."""
+    return np.linspace(0, total - 1, min(count, total)).astype(int)
+
+
 def _scatter(rewards: ndarray, gold: list[float]) -> dict[str, list[float]]:
-    keep = np.linspace(0, len(gold) - 1, min(SCATTER_POINTS, len(gold))).astype(int)
+    keep = _evenly(len(gold), SCATTER_POINTS)
     return {"gold": [float(gold[i]) for i in keep], "reward": rewards[keep].tolist()}

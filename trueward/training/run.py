@@ -10,9 +10,10 @@ from transformers import ProgressCallback
 from transformers.trainer_callback import PrinterCallback
 
 from trueward.data import Encoder
+from trueward.errors import InputError
 from trueward.evals import RunResult, save_run_result, steps_to_accuracy
 from trueward.training.config import RewardConfig
-from trueward.training.judge import judge
+from trueward.training.judge import bench, judge
 from trueward.training.trainer import RewardTrainer
 from trueward.types import Scenarios
 
@@ -51,16 +52,17 @@ def run(
     probe = probe.select(range(min(probe_pairs, len(probe))))
     trainer = RewardTrainer(
         model=model,
-        args=_arguments(training, folder, seed, watch=len(probe) > 0),
+        args=run_config(training, folder, seed, watch=len(probe) > 0),
         train_dataset=scenarios.train,
         eval_dataset=_plain(probe) if len(probe) else None,
         objective=objective,
     )
     trainer.remove_callback(ProgressCallback)
     trainer.remove_callback(PrinterCallback)
-    trainer.train()
     encoder = Encoder(trainer.processing_class, trainer.args.max_length, trainer.args.truncation)
-    verdict = judge(trainer.model, encoder, scenarios)
+    held_out = bench(encoder, scenarios)  # before training: what cannot be judged is found now
+    trainer.train()
+    verdict = judge(trainer.model, held_out, trainer.processing_class.pad_token_id)
     curve = _curve(trainer.state.log_history)
     speed = steps_to_accuracy(
         curve.get("eval_step", []), curve.get("eval_accuracy", []), accuracy_threshold
@@ -89,9 +91,14 @@ def run(
     return result
 
 
-def _arguments(
+def run_config(
     training: Mapping[str, Any], folder: Path, seed: int, *, watch: bool
 ) -> RewardConfig:
+    """How one run is trained: the study's training arguments over a study's defaults.
+
+    Raises:
+        InputError: a training argument is unknown, or not of its type.
+    """
     defaults: dict[str, Any] = {
         "output_dir": str(folder / "trainer"),
         "seed": seed,
@@ -101,7 +108,10 @@ def _arguments(
         "gradient_checkpointing": False,
         "eval_strategy": "steps" if watch else "no",
     }
-    return RewardConfig(**{**defaults, **training})
+    try:
+        return RewardConfig(**{**defaults, **training})
+    except (TypeError, ValueError) as error:
+        raise InputError(f"training: {str(error).splitlines()[0]}") from error
 
 
 def _plain(pairs: Dataset) -> Dataset:

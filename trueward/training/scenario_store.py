@@ -25,12 +25,15 @@ def build(settings: StudySettings) -> tuple[Scenarios, str]:
     if settings.data == "goldworld":
         known = [f.name for f in fields(WorldConfig)]
         _check("world", settings.world, known)
-        scenarios = build_scenarios(WorldConfig(**settings.world))
+        try:
+            scenarios = build_scenarios(WorldConfig(**settings.world))
+        except TypeError as error:
+            raise InputError(f"world: {error}") from error
         return scenarios, f"gold world: {len(scenarios.train):,} training pairs"
     split: dict[str, Any] = dict(settings.split)
-    if "rule" in split:
-        split["rule"] = PairRule(**split["rule"])
     try:
+        if "rule" in split:
+            split["rule"] = PairRule(**split["rule"])
         scenarios, report = split_scenarios(load_rows(settings.data), **split)
     except TypeError as error:
         raise InputError(f"split: {error}") from error
@@ -43,14 +46,12 @@ def base_model(settings: StudySettings) -> str:
 
 
 def store(scenarios: Scenarios, report: str, folder: Path) -> None:
-    """Write each part as a `save_to_disk` folder; the last rename makes it whole."""
-    aside = folder.with_name(folder.name + ".part")
+    """Write each part as a `save_to_disk` folder, and the line about them."""
     for item in fields(scenarios):
         part = getattr(scenarios, item.name)
         if part is not None:
-            part.save_to_disk(str(aside / item.name))
-    (aside / REPORT_FILE).write_text(report + "\n", encoding="utf-8")
-    aside.rename(folder)
+            part.save_to_disk(str(folder / item.name))
+    (folder / REPORT_FILE).write_text(report + "\n", encoding="utf-8")
 
 
 def data_report(folder: Path) -> str:

@@ -1,6 +1,8 @@
 """`trueward train`: one reward model from data to a finished folder, resumable."""
 
 import json
+import random
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,37 +11,44 @@ from typing import Any
 import trl
 from datasets import Dataset
 from transformers import ProgressCallback
-from transformers.trainer_utils import IntervalStrategy, get_last_checkpoint
+from transformers.trainer_utils import IntervalStrategy
 
 from trueward.data import Encoder, load_rows, to_pairs
 from trueward.data.goldworld import BASE_PATH, WorldConfig, build_scenarios
-from trueward.errors import InputError, MissingSplitError, OutputExistsError
-from trueward.evals import Estimate, Scores, bootstrap_mean
+from trueward.errors import InputError, MissingSplitError, OutputExistsError, TruewardError
+from trueward.evals import Estimate, bootstrap_mean
 from trueward.evals.files import write_json
 from trueward.objectives import objective
 from trueward.training.config import RewardConfig
 from trueward.training.environment import environment
 from trueward.training.interrupt import CheckpointOnSignal
-from trueward.training.judge import Verdict, judge, judge_pairs, score_split
+from trueward.training.judge import (
+    Bench,
+    EncodedPairs,
+    Verdict,
+    bench,
+    judge,
+    judge_pairs,
+    score_split,
+)
+from trueward.training.output import check_removable, occupied, remove
 from trueward.training.progress import WatchedProgress
 from trueward.training.settings import WORLD_TRAINING
 from trueward.training.trainer import RewardTrainer
 from trueward.types import Scenarios
 
 RECORD = "train.json"
-SETTLES = (
-    "objective",
-    "learning_rate",
-    "num_train_epochs",
-    "max_steps",
-    "max_length",
-    "truncation",
-    "pooling",
-    "seed",
-    "per_device_train_batch_size",
-    "gradient_accumulation_steps",
+MAY_CHANGE = (
+    "output_dir",
+    "log",
+    "report_to",
+    "save_",
+    "eval_",
+    "disable_tqdm",
+    "run_name",
+    "hub_",
 )
-"""What may not change between two sittings of one job."""
+"""Beginnings of the names of settings that may change between two sittings of one job."""
 HELD_OUT_SHARE = 0.05
 HELD_OUT_MOST = 500
 
@@ -51,6 +60,8 @@ class Job:
     script: trl.ScriptArguments
     training: RewardConfig
     model: trl.ModelConfig
+    explicit: frozenset[str] = frozenset()
+    """Settings that the user gave, and the gold world's recipe therefore leaves alone."""
 
     @property
     def on_gold_world(self) -> bool:
@@ -83,56 +94,70 @@ class _Data:
     notices: tuple[str, ...]
 
 
-def world_defaults(job: Job) -> Job:
-    """The gold world's base model and recipe, where the user left TRL's defaults alone."""
-    plain = RewardConfig(job.training.output_dir)
+def world_defaults(job: Job) -> None:
+    """The gold world's base model and recipe, where the user said nothing."""
     for name, value in (*WORLD_TRAINING.items(), ("gradient_checkpointing", False)):
-        if getattr(job.training, name) == getattr(plain, name):
+        if name not in job.explicit:
             setattr(job.training, name, value)
     if job.model.model_name_or_path is None:
         job.model.model_name_or_path = str(BASE_PATH)
-    return job
 
 
-def train(job: Job) -> Trained:
+def train(job: Job, *, overwrite: bool = False) -> Trained:
     """Train, judge and save; goes on from the last checkpoint of an interrupted same job.
+
+    With `overwrite`, an earlier run in the folder is removed once this one is known to begin.
 
     Raises:
         InputError: the flags, the data or the model are not what they must be; nothing is written.
         KeyboardInterrupt: stopped by a signal, with a checkpoint to go on from.
     """
-    objective(job.training.objective)
+    if job.training.objective is not None:
+        objective(job.training.objective)
     if job.on_gold_world:
-        job = world_defaults(job)
+        world_defaults(job)
     elif job.model.model_name_or_path is None:
         raise InputError("--model_name_or_path: name the base model to train")
     folder = Path(job.training.output_dir)
     fingerprint = _fingerprint(job)
-    _check_folder(folder, fingerprint)
+    if overwrite:
+        check_removable(folder)
+    else:
+        _check_folder(folder, fingerprint)
     data = _data(job)
     trainer = _trainer(job, data)
+    held_out = _held_out(trainer, data)
+    if overwrite:
+        remove(folder)
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder, {"job": fingerprint, "finished": False})
     stop = CheckpointOnSignal()
     trainer.add_callback(stop)
     trainer.remove_callback(ProgressCallback)
     trainer.add_callback(WatchedProgress)
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)))
+    trainer.train(resume_from_checkpoint=last_whole_checkpoint(folder))
     if stop.caught:
         raise KeyboardInterrupt
     trainer.save_model(str(folder))
-    verdict = _verdict(trainer, data)
+    verdict = _verdict(trainer, held_out)
     trained = Trained(
         folder=str(folder),
         objective=str(trainer.objective),
         steps=trainer.state.global_step,
-        held_out={name: _estimate(scores) for name, scores in verdict.scores.items()},
+        held_out={n: bootstrap_mean(s.values, s.units) for n, s in verdict.scores.items()},
         counts={name: len(scores.values) for name, scores in verdict.scores.items()},
         scalars=verdict.scalars,
         notices=(*data.notices, *trainer.notices),
     )
     _write(folder, {"job": fingerprint, "finished": True, "result": trained.document()})
     return trained
+
+
+def last_whole_checkpoint(folder: Path) -> str | None:
+    """The newest checkpoint that was written to its end: its trainer state comes last."""
+    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
+    steps = {int(path.name.rpartition("-")[2]): path for path in whole}
+    return str(steps[max(steps)]) if steps else None
 
 
 def _trainer(job: Job, data: _Data) -> RewardTrainer:
@@ -145,14 +170,19 @@ def _trainer(job: Job, data: _Data) -> RewardTrainer:
     }
     followed = training.eval_strategy != IntervalStrategy.NO
     judged = data.scenarios is None  # so encode them now: bad rows are found before training
-    return RewardTrainer(
-        model=model.model_name_or_path,
-        args=training,
-        train_dataset=data.train,
-        eval_dataset=data.held_out if followed or judged else None,
-        peft_config=trl.get_peft_config(model),
-        quantization_config=trl.get_quantization_config(model),
-    )
+    try:
+        return RewardTrainer(
+            model=model.model_name_or_path,
+            args=training,
+            train_dataset=data.train,
+            eval_dataset=data.held_out if followed or judged else None,
+            peft_config=trl.get_peft_config(model),
+            quantization_config=trl.get_quantization_config(model),
+        )
+    except TruewardError:
+        raise
+    except (ValueError, TypeError, ImportError, OSError) as error:  # what libraries refuse
+        raise InputError(str(error).strip().splitlines()[0]) from error
 
 
 def _data(job: Job) -> _Data:
@@ -168,48 +198,65 @@ def _data(job: Job) -> _Data:
     except MissingSplitError:
         if len(pairs) < 2:
             raise
-        size = max(1, min(HELD_OUT_MOST, int(HELD_OUT_SHARE * len(pairs))))
-        parts = pairs.train_test_split(test_size=size, seed=job.training.seed)
-        note = (
-            f"no split {script.dataset_test_split!r}: {size} pairs of the training split held out"
-        )
-        return _Data(parts["train"], parts["test"], None, (f"{name}: {report}", note))
+        kept, apart = _hold_out(pairs, job.training.seed)
+        note = f"no split {script.dataset_test_split!r}: {len(apart)} training pairs held out"
+        return _Data(kept, apart, None, (f"{name}: {report}", note))
     held_out, test_report = to_pairs(test)
     return _Data(pairs, held_out, None, (f"{name}: {report}", f"test split: {test_report}"))
 
 
-def _verdict(trainer: RewardTrainer, data: _Data) -> Verdict:
-    encoder = Encoder(trainer.processing_class, trainer.args.max_length, trainer.args.truncation)
+def _hold_out(pairs: Dataset, seed: int) -> tuple[Dataset, Dataset]:
+    """A share of the pairs, prompt by prompt, so that no prompt is on both sides."""
+    column = "prompt" if "prompt" in pairs.column_names else "chosen_ids"
+    prompts = [json.dumps(prompt) for prompt in pairs[column]]
+    order = list(dict.fromkeys(prompts))
+    random.Random(seed).shuffle(order)
+    size = max(1, min(HELD_OUT_MOST, int(HELD_OUT_SHARE * len(pairs))))
+    apart: set[str] = set()
+    counts = Counter(prompts)
+    for prompt in order[:-1]:
+        if sum(counts[p] for p in apart) >= size:
+            break
+        apart.add(prompt)
+    inside = [i for i, prompt in enumerate(prompts) if prompt not in apart]
+    outside = [i for i, prompt in enumerate(prompts) if prompt in apart]
+    return pairs.select(inside), pairs.select(outside)
+
+
+def _held_out(trainer: RewardTrainer, data: _Data) -> Bench | EncodedPairs:
     if data.scenarios is not None:
-        return judge(trainer.model, encoder, data.scenarios)
+        args = trainer.args
+        encoder = Encoder(trainer.processing_class, args.max_length, args.truncation)
+        return bench(encoder, data.scenarios)
     pairs = trainer.eval_dataset
-    sequences = pairs["chosen_ids"][:] + pairs["rejected_ids"][:]
-    judged = score_split(trainer.model, sequences, trainer.processing_class.pad_token_id)
     units = pairs["prompt_id"] if "prompt_id" in pairs.column_names else range(len(pairs))
-    return judge_pairs(judged, [str(unit) for unit in units])
+    sequences = pairs["chosen_ids"][:] + pairs["rejected_ids"][:]
+    return EncodedPairs(sequences, [str(unit) for unit in units])
 
 
-def _estimate(scores: Scores) -> Estimate:
-    return bootstrap_mean(scores.values, scores.units)
+def _verdict(trainer: RewardTrainer, held_out: Bench | EncodedPairs) -> Verdict:
+    pad = trainer.processing_class.pad_token_id
+    if isinstance(held_out, Bench):
+        return judge(trainer.model, held_out, pad)
+    return judge_pairs(score_split(trainer.model, held_out.sequences, pad), held_out.units)
 
 
 def _fingerprint(job: Job) -> dict[str, Any]:
     """What two sittings of one job must share."""
-    own = {name: getattr(job.training, name) for name in SETTLES}
-    return {"data": job.script.dataset_name, "model": job.model.model_name_or_path, **own}
+    settings = {**asdict(job.script), **job.training.to_dict(), **asdict(job.model)}
+    kept = {n: v for n, v in settings.items() if not n.startswith(MAY_CHANGE)}
+    return json.loads(json.dumps(kept, default=str))
 
 
 def _check_folder(folder: Path, fingerprint: Mapping[str, Any]) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise OutputExistsError(f"{folder} is a file, not a folder; choose another --output_dir")
-    if not folder.exists() or not any(folder.iterdir()):
+    if not occupied(folder):
         return
     earlier = _earlier(folder / RECORD)
     if earlier is None:
         raise OutputExistsError(f"{folder} is not empty; choose another --output_dir")
     if earlier["finished"]:
         raise OutputExistsError(f"{folder} holds a finished model; choose another, or --overwrite")
-    if earlier["job"] != json.loads(json.dumps(fingerprint)):
+    if earlier["job"] != fingerprint:
         raise OutputExistsError(
             f"{folder} holds an unfinished run of another job; choose another, or --overwrite"
         )

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from trueward.errors import InputError, nearest
 from trueward.objectives import objective
+from trueward.training.config import RewardConfig
 
 OBJECTIVES = ("bt", "bsr", "aplot", "aplot + bsr", "bt + contrast")
 
@@ -57,6 +58,7 @@ class StudySettings:
     training: dict[str, Any] = _field({}, "training arguments (RewardConfig)")
 
     def __post_init__(self) -> None:
+        self._check_types()
         object.__setattr__(self, "objectives", tuple(self.objectives))
         if not self.objectives:
             raise InputError("objectives: expected at least one, got none; name e.g. bt")
@@ -69,6 +71,30 @@ class StudySettings:
             raise InputError(f"engine: expected local or ray, got {self.engine!r}")
         if self.data != "goldworld" and self.model_name_or_path is None:
             raise InputError("model_name_or_path: name the base model to train on your data")
+
+    def _check_types(self) -> None:
+        kinds: dict[str, tuple[tuple[type, ...], str]] = {
+            "objectives": ((list, tuple), "a list of objectives"),
+            "seeds": ((int,), "a whole number"),
+            "workers": ((int,), "a whole number"),
+            "probe_pairs": ((int,), "a whole number"),
+            "minutes": ((int, float, type(None)), "a number"),
+            "accuracy_threshold": ((int, float), "a number"),
+            "world": ((dict,), "a mapping"),
+            "split": ((dict,), "a mapping"),
+            "training": ((dict,), "a mapping"),
+        }
+        for name, (kind, words) in kinds.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind) or isinstance(value, bool):
+                raise InputError(f"{name}: expected {words}, got {value!r}")
+        for name in ("seed", "output_dir", "objective"):
+            if name in self.training:
+                raise InputError(f"training.{name}: the study sets it for each run; leave it out")
+        known = [f.name for f in fields(RewardConfig) if f.init]
+        for name in self.training:
+            if name not in known:
+                raise InputError(f"training: unknown argument {name!r}; {nearest(name, known)}")
 
     @property
     def train_arguments(self) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 import json
 import logging
+import math
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -19,8 +21,10 @@ from trueward.evals import (
 )
 from trueward.objectives import objective
 from trueward.training.baselines import baselines
-from trueward.training.engines import Cell, execute
+from trueward.training.engines import Cell, execute, worker_count
 from trueward.training.environment import environment
+from trueward.training.output import check_removable, occupied, remove
+from trueward.training.rehearsal import rehearse
 from trueward.training.run import RESULT_FILE
 from trueward.training.scenario_store import build, data_report, load, store
 from trueward.training.settings import StudySettings
@@ -28,6 +32,7 @@ from trueward.training.settings import StudySettings
 logger = logging.getLogger(__name__)
 
 RESULTS_FILE = "results.json"
+REPORT_FILE = "report.html"
 SETTINGS_FILE = "settings.json"
 LEAST_SEEDS = 2
 
@@ -54,19 +59,24 @@ class Sitting:
 
 
 def study(
-    settings: StudySettings, *, command: str = "", progress: Progress | None = None
+    settings: StudySettings,
+    *,
+    command: str = "",
+    progress: Progress | None = None,
+    overwrite: bool = False,
 ) -> StudyResults:
     """Train and judge every objective with every seed, compare them, write `results.json`.
 
     Runs of one seed share data order and head initialisation. Stopped at any time, the same call
-    goes on with the runs that are missing.
+    goes on with the runs that are missing. With `overwrite`, an earlier study in the folder is
+    removed once everything about this one has been checked.
 
     Raises:
         OutputExistsError: the folder holds another study, or this one complete.
         DataError: the data cannot be split into scenarios.
     """
     sitting = Sitting(settings, Path(settings.output_dir), time.monotonic())
-    _enter(sitting)
+    _enter(sitting, overwrite)
     seeds = _run_all(sitting, progress or (lambda done, planned, what: None))
     scenarios = load(sitting.folder / "data")
     runs = {
@@ -91,28 +101,36 @@ def slug(spec: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", spec.lower().replace("=", "")).strip("-")
 
 
-def _enter(sitting: Sitting) -> None:
+def _enter(sitting: Sitting, overwrite: bool) -> None:
     """Claim the folder for this study, or find that it is claimed already."""
+    folder, settings = sitting.folder, sitting.settings
+    if overwrite:
+        check_removable(folder)
+    elif occupied(folder):
+        _check_same(sitting)
+        return
+    scenarios, report = build(settings)
+    rehearse(settings, scenarios)
+    logger.warning(report)
+    aside = folder.with_name(folder.name + ".part")
+    shutil.rmtree(aside, ignore_errors=True)
+    store(scenarios, report, aside / "data")
+    (aside / SETTINGS_FILE).write_text(json.dumps(settings.settled(), indent=2) + "\n")
+    remove(folder)
+    aside.rename(folder)
+
+
+def _check_same(sitting: Sitting) -> None:
     folder, file = sitting.folder, sitting.folder / SETTINGS_FILE
-    if folder.exists() and any(folder.iterdir()):
-        if not file.is_file():
-            raise OutputExistsError(f"{folder} is not empty and holds no study; choose another")
-        if json.loads(file.read_text()) != json.loads(json.dumps(sitting.settings.settled())):
-            raise OutputExistsError(
-                f"{folder} holds a study with other settings; choose another folder or --overwrite"
-            )
-        if (folder / RESULTS_FILE).exists() and not sitting.cells(range(sitting.settings.seeds)):
-            raise OutputExistsError(
-                f"{folder} is complete; add seeds or objectives, or --overwrite"
-            )
-    else:
-        scenarios, report = build(sitting.settings)
-        logger.warning(report)
-        folder.mkdir(parents=True, exist_ok=True)
-        store(scenarios, report, folder / "data")
-        aside = file.with_suffix(".part")
-        aside.write_text(json.dumps(sitting.settings.settled(), indent=2) + "\n")
-        aside.replace(file)
+    if not file.is_file():
+        raise OutputExistsError(f"{folder} is not empty and holds no study; choose another")
+    if json.loads(file.read_text()) != json.loads(json.dumps(sitting.settings.settled())):
+        raise OutputExistsError(
+            f"{folder} holds a study with other settings; choose another folder or --overwrite"
+        )
+    done = all((folder / name).exists() for name in (RESULTS_FILE, REPORT_FILE))
+    if done and not sitting.cells(range(sitting.settings.seeds)):
+        raise OutputExistsError(f"{folder} is complete; add seeds or objectives, or --overwrite")
 
 
 def _run_all(sitting: Sitting, progress: Progress) -> list[int]:
@@ -123,7 +141,7 @@ def _run_all(sitting: Sitting, progress: Progress) -> list[int]:
     planned = least * len(settings.objectives)
     for round_seeds in [seeds, *[[s] for s in range(least, settings.seeds)]]:
         if round_seeds is not seeds:
-            if not _fits(sitting, len(seeds)):
+            if not _fits(sitting, seeds):
                 break
             seeds = seeds + round_seeds
             planned += len(settings.objectives)
@@ -135,10 +153,13 @@ def _run_all(sitting: Sitting, progress: Progress) -> list[int]:
     return seeds
 
 
-def _fits(sitting: Sitting, seeds_done: int) -> bool:
+def _fits(sitting: Sitting, seeds: list[int]) -> bool:
+    """Whether one more seed would end in time, going by the runs that are there."""
     assert sitting.settings.minutes is not None
+    seconds = [result.seconds for _, result in _results(sitting, seeds)]
+    rounds = math.ceil(len(sitting.settings.objectives) / worker_count(sitting.settings))
     spent = time.monotonic() - sitting.started
-    return spent * (seeds_done + 1) / seeds_done < sitting.settings.minutes * 60
+    return spent + rounds * max(seconds) < sitting.settings.minutes * 60
 
 
 def _results(sitting: Sitting, seeds: list[int]) -> Iterable[tuple[Path, RunResult]]:

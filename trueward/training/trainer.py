@@ -1,8 +1,8 @@
 """`RewardTrainer`: TRL's, with any objective, the right read-out, and nothing dropped silently."""
 
-import copy
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +11,35 @@ import trl
 from datasets import Dataset
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 import trueward
-from trueward.data import DEFAULT_CHAT_TEMPLATE, Encoder, encode_pairs, to_pairs
-from trueward.errors import ModelError, ObjectiveError
+from trueward.data import Encoder, encode_pairs, to_pairs
 from trueward.models import (
-    ensure_distinct_pad,
     freeze_bias,
     head_modules,
     head_name,
-    load_for_training,
-    outer_modules,
-    position_limit,
     prepare,
     read_out,
+    unwrap,
 )
-from trueward.objectives import Objective, objective
+from trueward.objectives import Objective
 from trueward.training.batch import batch_metrics, pair_scores
 from trueward.training.collator import COLUMNS, PairCollator
 from trueward.training.config import RewardConfig
+from trueward.training.setup import (
+    check_columns,
+    first_row,
+    fit_length,
+    fit_pad_token,
+    fit_template,
+    load_model,
+    load_tokenizer,
+    own_config,
+    resolve_objective,
+    with_head,
+)
 from trueward.types import ObjectiveOutput, PairScores
 
 logger = logging.getLogger(__name__)
@@ -44,7 +52,8 @@ class RewardTrainer(trl.RewardTrainer):
     """A drop-in for `trl.RewardTrainer` that minimises any Trueward objective.
 
     Takes TRL's arguments and columns, and `objective`: a string such as `"aplot + bsr"`, or an
-    `Objective`. Without it `args.objective` counts, whose default is Bradley–Terry.
+    `Objective`. Without it `args.objective` counts; without that, what TRL does: Bradley–Terry,
+    less the `margin` column where the data has one.
 
     Raises:
         ModelError: the model has no head, two labels, or a PEFT wrapper that would lose the head.
@@ -58,7 +67,7 @@ class RewardTrainer(trl.RewardTrainer):
     def __init__(
         self,
         model: Any,
-        args: RewardConfig | None = None,
+        args: trl.RewardConfig | None = None,
         data_collator: Any = None,
         train_dataset: Any = None,
         eval_dataset: Any = None,
@@ -69,18 +78,22 @@ class RewardTrainer(trl.RewardTrainer):
         quantization_config: Any = None,
         **kwargs: Any,
     ) -> None:
-        args = copy.copy(args) if args is not None else RewardConfig("reward-model")
+        args = own_config(args)
         self.notices: list[str] = []
-        self.objective = _objective(objective, args)
+        first = first_row(train_dataset)
+        self.objective = resolve_objective(objective, args, first, self._say)
         self.objective_state: dict[str, Tensor] = {}
         if isinstance(model, str):
-            processing_class = processing_class or _tokenizer(model, args)
-            model = _load(model, args, quantization_config)
+            processing_class = processing_class or load_tokenizer(model, args)
+            model = load_model(model, args, quantization_config)
         prepare(model)
         if processing_class is None:
-            processing_class = _tokenizer(model.config._name_or_path, args)
-        peft_config = _with_head(peft_config, model, args.pooling)
-        self._fit_tokenizer(processing_class, model, train_dataset, args)
+            processing_class = load_tokenizer(model.config._name_or_path, args)
+        peft_config = with_head(peft_config, model, args.pooling)
+        self._pad_before = processing_class.pad_token
+        fit_template(processing_class, first, args, self._say)
+        fit_pad_token(processing_class, model, train_dataset, args, self._say)
+        fit_length(model, args, self._say)
         super().__init__(
             model,
             args,
@@ -89,6 +102,7 @@ class RewardTrainer(trl.RewardTrainer):
                 processing_class.pad_token_id,
                 foreign="foreign" in self.objective.needs,
                 max_length=args.max_length,
+                pad_to_multiple_of=args.pad_to_multiple_of,
             ),
             train_dataset,
             eval_dataset,
@@ -99,38 +113,23 @@ class RewardTrainer(trl.RewardTrainer):
         )
         for head in head_modules(self.model):
             freeze_bias(head)
+        self._recheck_pad_token()
+
+    def _recheck_pad_token(self) -> None:
+        """Once more, now that TRL has set the chat template and the data is encoded."""
+        before = self.processing_class.pad_token_id
+        fit_pad_token(
+            self.processing_class, unwrap(self.model), self.train_dataset, self.args, self._say
+        )
+        collator: Any = self.data_collator
+        if self.processing_class.pad_token_id != before and isinstance(collator, PairCollator):
+            pad = self.processing_class.pad_token_id
+            self.data_collator: Any = replace(collator, pad_token_id=pad)
 
     def _say(self, line: str) -> None:
         self.notices.append(line)
         if self.__dict__.get("accelerator") is None or self.is_world_process_zero():
             logger.warning(line)
-
-    def _fit_tokenizer(
-        self,
-        tokenizer: PreTrainedTokenizerBase,
-        model: PreTrainedModel,
-        data: Any,
-        args: RewardConfig,
-    ) -> None:
-        """A chat template where messages need one, a pad token that nothing ends with."""
-        first: dict[str, Any] = next(iter(data), {}) if data is not None else {}
-        messages = isinstance(first.get("chosen"), list)
-        if messages and tokenizer.chat_template is None and args.chat_template_path is None:
-            tokenizer.chat_template = DEFAULT_CHAT_TEMPLATE
-            self._say("the tokenizer has no chat template: a plain one is used and saved with it")
-        endings = _endings(data) if "chosen_ids" in first else set()
-        self._pad_before = tokenizer.pad_token
-        for name in ("eos_token", "pad_token"):
-            _set_token(tokenizer, name, getattr(args, name))
-        said = ensure_distinct_pad(tokenizer, model, endings=endings)
-        if said is not None:
-            self._say(said)
-        args.pad_token = tokenizer.pad_token  # TRL sets it once more
-        limit = position_limit(model)
-        if limit is not None and (args.max_length is None or args.max_length > limit):
-            if args.max_length is not None:
-                self._say(f"max_length is now {limit}, the model's limit (was {args.max_length})")
-            args.max_length = limit
 
     def _prepare_dataset(
         self, dataset: Any, processing_class: Any, args: RewardConfig, dataset_name: str
@@ -147,7 +146,7 @@ class RewardTrainer(trl.RewardTrainer):
             self._say(f"{dataset_name}: {report}")
         encoded.info.description = "prepared_by_trueward"
         if dataset_name == "train":
-            _check_columns(self.objective, encoded)
+            check_columns(self.objective, encoded.column_names)
         return encoded
 
     def prepare(self, dataset: Dataset, name: str) -> Dataset:
@@ -222,6 +221,8 @@ class RewardTrainer(trl.RewardTrainer):
             path = Path(output_dir or self.args.output_dir)
             text = json.dumps(self.record(), indent=2, ensure_ascii=False)
             (path / RECORD_FILE).write_text(text + "\n", encoding="utf-8")
+            if hasattr(self.model, "peft_config"):
+                unwrap(self.model).config.save_pretrained(path)
             if self.objective_state:
                 state = {k: v.detach().cpu().contiguous() for k, v in self.objective_state.items()}
                 save_file(state, path / STATE_FILE)
@@ -231,83 +232,3 @@ class RewardTrainer(trl.RewardTrainer):
         state = Path(checkpoint) / STATE_FILE if checkpoint else None
         if state is not None and state.is_file():
             self.objective_state = load_file(state, device=str(self.args.device))
-
-
-def _objective(given: str | Objective | None, args: RewardConfig) -> Objective:
-    spec = given if given is not None else args.objective
-    if args.center_rewards_coefficient is not None:
-        spec = f"{objective(spec)} + centering(weight={args.center_rewards_coefficient})"
-    built = objective(spec)
-    args.objective = str(built)
-    return built
-
-
-def _tokenizer(path: str, args: RewardConfig) -> PreTrainedTokenizerBase:
-    revision = (args.model_init_kwargs or {}).get("revision")
-    try:
-        return AutoTokenizer.from_pretrained(
-            path, revision=revision, trust_remote_code=args.trust_remote_code
-        )
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ModelError(
-            f"no tokenizer found with {path!r}: {reason}; pass processing_class"
-        ) from error
-
-
-def _set_token(tokenizer: PreTrainedTokenizerBase, name: str, token: str | None) -> None:
-    if token is None:
-        return
-    if token not in tokenizer.get_vocab():
-        raise ModelError(f"{name}={token!r} is not in the tokenizer's vocabulary; name one that is")
-    setattr(tokenizer, name, token)
-
-
-def _load(path: str, args: RewardConfig, quantization_config: Any) -> PreTrainedModel:
-    kwargs = dict(args.model_init_kwargs or {})
-    kwargs.setdefault("trust_remote_code", args.trust_remote_code)
-    if quantization_config is not None:
-        kwargs["quantization_config"] = quantization_config
-    args.model_init_kwargs = None  # spent here; TRL warns of any left beside a loaded model
-    return load_for_training(path, pooling=args.pooling, seed=args.seed, **kwargs).model
-
-
-def _with_head(peft_config: Any, model: Any, pooling: str) -> Any:
-    """The same PEFT config with the head, and what leads to it, trained and saved whole."""
-    if peft_config is None:
-        heads = head_modules(model)
-        if hasattr(model, "peft_config") and not any(h.weight.requires_grad for h in heads):
-            raise ModelError(
-                f"the PEFT model would not train its head; build it with "
-                f"modules_to_save=[{head_name(model).split('.')[0]!r}]"
-            )
-        return None
-    peft_config = copy.deepcopy(peft_config)
-    peft_config.task_type = "SEQ_CLS"
-    if pooling == "mean" and getattr(model.config, "trueward_mean_pooling", False):
-        raise ModelError(
-            "pooling='mean' adds a layer that an adapter does not save; "
-            "use pooling='auto', or train without PEFT"
-        )
-    if hasattr(peft_config, "modules_to_save"):
-        given = peft_config.modules_to_save or []
-        peft_config.modules_to_save = sorted({*given, *outer_modules(model)})
-    return peft_config
-
-
-def _endings(data: Any) -> set[int]:
-    if not isinstance(data, Dataset):
-        return set()
-    return {
-        ids[-1] for name in ("chosen_ids", "rejected_ids") for ids in data[name] if len(ids) > 0
-    }
-
-
-def _check_columns(wanted: Objective, data: Any) -> None:
-    columns = getattr(data, "column_names", None) or []
-    for name in ("margin", "target"):
-        if name in wanted.needs and columns and name not in columns:
-            raise ObjectiveError(
-                f"objective {str(wanted)!r} needs the column {name!r}, which the training data "
-                f"lacks (it has {', '.join(columns)})"
-            )

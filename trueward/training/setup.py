@@ -1,0 +1,172 @@
+"""What the trainer settles before TRL's own set-up: objective, model, tokenizer, length."""
+
+import copy
+from collections.abc import Callable, Collection
+from dataclasses import fields
+from typing import Any
+
+import trl
+from datasets import Dataset
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from trueward.data import DEFAULT_CHAT_TEMPLATE
+from trueward.errors import ModelError, ObjectiveError
+from trueward.models import (
+    ensure_distinct_pad,
+    head_modules,
+    head_name,
+    load_for_training,
+    outer_modules,
+    position_limit,
+)
+from trueward.objectives import Objective, objective
+from trueward.training.config import RewardConfig
+
+Say = Callable[[str], None]
+
+
+def own_config(args: trl.RewardConfig | None) -> RewardConfig:
+    """A `RewardConfig` of ours that may be changed: a copy, or TRL's with our fields at default."""
+    if args is None:
+        return RewardConfig("reward-model")
+    if isinstance(args, RewardConfig):
+        return copy.copy(args)
+    return RewardConfig(**{f.name: getattr(args, f.name) for f in fields(args) if f.init})
+
+
+def first_row(data: Any) -> dict[str, Any]:
+    """The first row of a data set or stream; empty where there is none."""
+    return next(iter(data), {}) if data is not None else {}
+
+
+def resolve_objective(
+    given: str | Objective | None, args: RewardConfig, first: Collection[str], say: Say
+) -> Objective:
+    """The objective that was asked for, or TRL's: Bradley–Terry less the `margin` column, if any.
+
+    `center_rewards_coefficient` is the penalty `centering`.
+    """
+    spec = given if given is not None else args.objective
+    if spec is None:
+        spec = "margin_column" if "margin" in first else "bt"
+    if args.center_rewards_coefficient is not None:
+        spec = f"{objective(spec)} + centering(weight={args.center_rewards_coefficient})"
+    built = objective(spec)
+    if "margin" in first and "margin" not in built.needs:
+        say(f"the column 'margin' is not used by the objective {str(built)!r}")
+    args.objective = str(built)
+    return built
+
+
+def load_tokenizer(path: str, args: RewardConfig) -> PreTrainedTokenizerBase:
+    """The tokenizer that lies with the model.
+
+    Raises:
+        ModelError: there is none.
+    """
+    revision = (args.model_init_kwargs or {}).get("revision")
+    try:
+        return AutoTokenizer.from_pretrained(
+            path, revision=revision, trust_remote_code=args.trust_remote_code
+        )
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(
+            f"no tokenizer found with {path!r}: {reason}; pass processing_class"
+        ) from error
+
+
+def load_model(path: str, args: RewardConfig, quantization_config: Any) -> PreTrainedModel:
+    """The model as a reward model, by the config's `model_init_kwargs`, pooling and seed."""
+    kwargs = dict(args.model_init_kwargs or {})
+    kwargs.setdefault("trust_remote_code", args.trust_remote_code)
+    if quantization_config is not None:
+        kwargs["quantization_config"] = quantization_config
+    args.model_init_kwargs = None  # spent here; TRL warns of any left beside a loaded model
+    return load_for_training(path, pooling=args.pooling, seed=args.seed, **kwargs).model
+
+
+def fit_template(
+    tokenizer: PreTrainedTokenizerBase, first: dict[str, Any], args: RewardConfig, say: Say
+) -> None:
+    """A plain chat template where the data has messages and nobody named a template."""
+    messages = isinstance(first.get("chosen"), list)
+    if messages and tokenizer.chat_template is None and args.chat_template_path is None:
+        tokenizer.chat_template = DEFAULT_CHAT_TEMPLATE
+        say("the tokenizer has no chat template: a plain one is used and saved with it")
+
+
+def fit_pad_token(
+    tokenizer: PreTrainedTokenizerBase,
+    model: PreTrainedModel,
+    data: Any,
+    args: RewardConfig,
+    say: Say,
+) -> None:
+    """The EOS and pad tokens that the config names, and a pad token that nothing ends with."""
+    for name in ("eos_token", "pad_token"):
+        token = getattr(args, name)
+        if token is not None and token not in tokenizer.get_vocab():
+            raise ModelError(
+                f"{name}={token!r} is not in the tokenizer's vocabulary; name one that is"
+            )
+        if token is not None:
+            setattr(tokenizer, name, token)
+    said = ensure_distinct_pad(tokenizer, model, endings=_endings(data))
+    if said is not None:
+        say(said)
+    args.pad_token = tokenizer.pad_token  # TRL sets it once more
+
+
+def fit_length(model: PreTrainedModel, args: RewardConfig, say: Say) -> None:
+    """`max_length` within the positions that the model has."""
+    limit = position_limit(model)
+    if limit is None or (args.max_length is not None and args.max_length <= limit):
+        return
+    if args.max_length is not None:
+        say(f"max_length is now {limit}, the model's limit (was {args.max_length})")
+    args.max_length = limit
+
+
+def with_head(peft_config: Any, model: Any, pooling: str) -> Any:
+    """The same PEFT config with the head, and what leads to it, trained and saved whole.
+
+    Raises:
+        ModelError: the adapter would lose the head, or the layer that makes a mean.
+    """
+    if peft_config is None:
+        heads = head_modules(model)
+        if hasattr(model, "peft_config") and not any(h.weight.requires_grad for h in heads):
+            raise ModelError(
+                f"the PEFT model would not train its head; build it with "
+                f"modules_to_save=[{head_name(model).split('.')[0]!r}]"
+            )
+        return None
+    peft_config = copy.deepcopy(peft_config)
+    peft_config.task_type = "SEQ_CLS"
+    if pooling == "mean" and getattr(model.config, "trueward_mean_pooling", False):
+        raise ModelError(
+            "pooling='mean' adds a layer that an adapter does not save; "
+            "use pooling='auto', or train without PEFT"
+        )
+    if hasattr(peft_config, "modules_to_save"):
+        given = peft_config.modules_to_save or []
+        peft_config.modules_to_save = sorted({*given, *outer_modules(model)})
+    return peft_config
+
+
+def check_columns(wanted: Objective, columns: Collection[str]) -> None:
+    """Raise ObjectiveError where the objective needs a column that the data lacks."""
+    for name in ("margin", "target"):
+        if name in wanted.needs and name not in columns:
+            raise ObjectiveError(
+                f"objective {str(wanted)!r} needs the column {name!r}, which the training data "
+                f"lacks (it has {', '.join(columns)})"
+            )
+
+
+def _endings(data: Any) -> set[int]:
+    if not isinstance(data, Dataset) or "chosen_ids" not in data.column_names:
+        return set()
+    sides = (data["chosen_ids"], data["rejected_ids"])
+    return {ids[-1] for side in sides for ids in side if len(ids) > 0}
