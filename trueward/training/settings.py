@@ -91,10 +91,14 @@ class StudySettings:
         for name in ("seed", "output_dir", "objective"):
             if name in self.training:
                 raise InputError(f"training.{name}: the study sets it for each run; leave it out")
-        known = [f.name for f in fields(RewardConfig) if f.init]
-        for name in self.training:
+        known = {f.name: f.default for f in fields(RewardConfig) if f.init}
+        for name, value in self.training.items():
             if name not in known:
-                raise InputError(f"training: unknown argument {name!r}; {nearest(name, known)}")
+                raise InputError(f"training: unknown argument {name!r}; {nearest(name, [*known])}")
+            default = known[name]
+            number = isinstance(default, int | float) and not isinstance(default, bool)
+            if number and not isinstance(value, int | float):
+                raise InputError(f"training.{name}: expected a number, got {value!r}")
 
     @property
     def train_arguments(self) -> dict[str, Any]:
