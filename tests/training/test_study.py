@@ -25,6 +25,7 @@ def test_settings_say_what_is_wrong():
         ({"training": ["a"]}, "training: expected a mapping"),
         ({"training": {"max_stepz": 3}}, "max_steps"),
         ({"training": {"seed": 3}}, "training.seed"),
+        ({"training": {"learning_rate": "fast"}}, "learning_rate: expected a number"),
         ({"sedes": 3}, "seeds"),
         ({"data": "x.jsonl"}, "model_name_or_path"),
     ):
@@ -45,7 +46,7 @@ def test_slugs_are_distinct_folder_names():
         ({"model_name_or_path": "/nowhere/model"}, ModelError, "nowhere"),
         ({"objectives": ["soft_target"]}, InputError, "target"),
         ({"world": {"label_noise": "x"}}, InputError, "world"),
-        ({"training": {"learning_rate": "fast"}}, InputError, "training"),
+        ({"training": {"lr_scheduler_type": "steep"}}, InputError, "training"),
         ({"training": {"max_length": 20}}, InputError, "max_length=20"),
     ],
 )
