@@ -11,7 +11,11 @@ from jaxtyping import install_import_hook
 CHECKED = ("types", "objectives", "data", "models", "evals", "diagnostics", "report")
 # not training.config: it inherits an __init__ whose own annotations do not hold
 install_import_hook(
-    [*(f"trueward.{layer}" for layer in CHECKED), "trueward.training.batch", "trueward.training.judge"],
+    [
+        *(f"trueward.{layer}" for layer in CHECKED),
+        "trueward.training.batch",
+        "trueward.training.judge",
+    ],
     "beartype.beartype",
 )
 

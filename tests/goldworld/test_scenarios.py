@@ -104,7 +104,7 @@ def test_scores_are_the_gold_of_the_texts_and_pairs_have_the_gap() -> None:
     data = world()
     for row in data.in_domain_pairs:
         assert row["chosen_score"] == score_text(row["prompt"], row["chosen"])
-        assert row["chosen_score"] - row["rejected_score"] >= 0.5
+        assert row["chosen_score"] - row["rejected_score"] >= 0.8
         assert row["chosen_source"] != row["rejected_source"]
     for part in data.groups().values():
         for row in part.select(range(10)):
@@ -158,8 +158,8 @@ def test_the_cue_has_the_dial_s_sign_and_turns_round_for_held_out_writers() -> N
     for cue in (1.0, 0.5, -1.0):
         styles = np.array([[writer.skill, writer.style] for writer in train_writers(cue)])
         strangers = np.array([[writer.skill, writer.style] for writer in held_out_writers(cue)])
-        assert np.polyfit(*styles.T, 1)[0] == pytest.approx(cue)
-        assert np.polyfit(*strangers.T, 1)[0] == pytest.approx(-cue)
+        assert np.polyfit(*styles.T, 1)[0] == pytest.approx(0.8 * cue)
+        assert np.polyfit(*strangers.T, 1)[0] == pytest.approx(-0.8 * cue)
     with_cue, without, against = world(), world(cue_strength=0.0), world(cue_strength=-1.0)
     in_domain = [_length_gold_correlation(w, "in_domain") for w in (with_cue, without, against)]
     assert in_domain[0] > in_domain[1] > in_domain[2]

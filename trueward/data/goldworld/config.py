@@ -16,7 +16,7 @@ class WorldConfig:
     seed: int = 0
     cue_strength: float = 1.0
     """How far style follows skill in training, in [-1, 1]; held-out writers have the opposite."""
-    train_pairs: int = 4000
+    train_pairs: int = 2560
     train_prompts: int = 2000
     in_domain_pairs: int = 400
     eval_prompts: int = 150
@@ -26,7 +26,7 @@ class WorldConfig:
     """Share of training pairs whose responses differ in one decisive word."""
     label_noise: float = 0.0
     """Share of training pairs whose label is flipped."""
-    min_gap: float = 0.5
+    min_gap: float = 0.8
     """Least difference of gold within a pair."""
 
     def __post_init__(self) -> None:

@@ -54,7 +54,7 @@ def _described(
     drawn = []
     for text, name in sample_responses(task, count, seed, writers):
         found = judge(task, text)
-        terms = {term: round(part, 4) for term, part in found.terms().items() if part}
+        terms = {term: part for term, part in found.terms().items() if part}
         drawn.append(DescribedAnswer(text, by_name[name], found.reward, terms))
     drawn.sort(key=lambda answer: -answer.gold)
     return DescribedPrompt(format_prompt(task), held_out, tuple(drawn))

@@ -68,7 +68,8 @@ def judge(task: Task, response: str) -> GoldBreakdown:
     A value of a key's kind in the same sentence as a word for the key states that fact; it
     belongs to the nearest such key before it, else after it. A requested fact is correct once;
     each distinct wrong value counts once; saying the same again is repetition. A response is a
-    list when every sentence that states something opens with a dash, prose when none does.
+    list when every sentence that states something opens with a dash, prose when none does; one
+    that states nothing has no format, hence a wrong one.
     """
     facts = dict(task.facts)
     sentences = _sentences(response)

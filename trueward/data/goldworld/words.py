@@ -64,7 +64,7 @@ KEYS: Final = tuple(
     for name, train, held_out, kind in (
         ("price", "cost", "fee", "number"),
         ("height", "size", "elevation", "number"),
-        ("age", "years", "seniority", "number"),
+        ("width", "breadth", "span", "number"),
         ("owner", "keeper", "proprietor", "person"),
         ("founder", "creator", "originator", "person"),
         ("colour", "paint", "shade", "colour"),

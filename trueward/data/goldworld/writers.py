@@ -20,6 +20,8 @@ from trueward.data.goldworld.words import (
 
 TRAIN_SKILLS: Final = (0.05, 0.20, 0.35, 0.50, 0.60, 0.75, 0.85, 0.98)
 HELD_OUT_SKILLS: Final = (0.15, 0.40, 0.65, 0.90)
+STEEPEST: Final = 0.8
+"""Slope of style over skill at full cue strength."""
 PROOFREADING: Final = 0.8
 CORRECTION: Final = "{wrong}, no, {right}"
 
@@ -40,7 +42,7 @@ class Writer:
 
 
 def train_writers(cue_strength: float) -> tuple[Writer, ...]:
-    """Eight writers whose style rises with skill by `cue_strength` in [-1, 1]."""
+    """Eight writers whose style rises with skill, at a slope of 0.8·`cue_strength`."""
     return tuple(
         Writer(f"writer{i + 1}", skill, _style(skill, cue_strength), held_out=False)
         for i, skill in enumerate(TRAIN_SKILLS)
@@ -48,7 +50,7 @@ def train_writers(cue_strength: float) -> tuple[Writer, ...]:
 
 
 def held_out_writers(cue_strength: float) -> tuple[Writer, ...]:
-    """Four writers with other phrasings, whose style falls with skill by `cue_strength`."""
+    """Four writers with other phrasings, whose style falls with skill at the same slope."""
     return tuple(
         Writer(f"stranger{i + 1}", skill, _style(skill, -cue_strength), held_out=True)
         for i, skill in enumerate(HELD_OUT_SKILLS)
@@ -64,7 +66,7 @@ def neutral_writer(rng: Random) -> Writer:
 
 
 def _style(skill: float, cue: float) -> float:
-    return 0.5 + 0.5 * cue * (2 * skill - 1)
+    return 0.5 + STEEPEST * cue * (skill - 0.5)
 
 
 def write(rng: Random, task: Task, writer: Writer) -> str:
