@@ -32,7 +32,7 @@ SMALL: dict[str, Any] = {
     "eval_prompts": 100,
     "similar_pairs": 60,
 }
-GOLDEN = "to be filled"
+GOLDEN = "6b0565512cc5c768fcb6aa45131c6bee0c739fdfe4b0e6527d0f4cd66821cc90"
 
 
 @cache
