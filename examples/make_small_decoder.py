@@ -1,4 +1,4 @@
-"""A small Qwen2-type decoder with random weights and a tokenizer of its own, in the hub's format.
+"""A small Llama-type decoder with random weights and a tokenizer of its own, in the hub's format.
 
     python examples/make_small_decoder.py TEXTS.jsonl.gz OUT_DIR
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import torch
 from datasets import Dataset
 from tokenizers import ByteLevelBPETokenizer
-from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from trueward.data import load_rows
 
@@ -42,7 +42,7 @@ def main() -> None:
         tokenizer_object=bpe._tokenizer, pad_token=SPECIAL[0], eos_token=SPECIAL[1]
     )
     torch.manual_seed(0)
-    config = Qwen2Config(
+    config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=args.hidden_size,
         intermediate_size=3 * args.hidden_size,
@@ -54,7 +54,7 @@ def main() -> None:
         eos_token_id=tokenizer.eos_token_id,
         tie_word_embeddings=True,
     )
-    Qwen2ForCausalLM(config).save_pretrained(args.out)
+    LlamaForCausalLM(config).save_pretrained(args.out)
     tokenizer.save_pretrained(args.out)
 
 

@@ -14,8 +14,6 @@ from trueward.data.goldworld import (
     build_tokenizer,
     held_out_tasks,
     held_out_writers,
-    length_judge,
-    oracle_judge,
     parse_prompt,
     sample_responses,
     score_text,
@@ -166,16 +164,6 @@ def test_the_cue_has_the_dial_s_sign_and_turns_round_for_held_out_writers() -> N
     assert in_domain[0] > 0.2
     assert _length_gold_correlation(with_cue, "mutual_disjoint") < -0.2
     assert _length_gold_correlation(against, "mutual_disjoint") > 0.0
-
-
-def test_baselines() -> None:
-    data = world()
-    rows = data.similar_pairs
-    assert oracle_judge(rows["prompt"], rows["chosen"]) == list(rows["chosen_score"])
-    longer = length_judge(data.train)(["", ""], ["one.", "one two, three."])
-    assert longer == [1.0, 3.0]
-    shorter = length_judge(world(cue_strength=-1.0).train)([""], ["one two."])
-    assert shorter == [-2.0]
 
 
 def test_samples_of_a_policy_are_reproducible_and_from_its_writers() -> None:

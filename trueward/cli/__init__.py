@@ -75,9 +75,7 @@ def main(argv: list[str] | None = None) -> int:
     except TruewardError as error:
         return _fail(f" {args.verb}", error)
     except KeyboardInterrupt:
-        sys.stderr.write(
-            f"trueward {args.verb}: interrupted; the same command, without --overwrite, goes on\n"
-        )
+        sys.stderr.write(f"trueward {args.verb}: interrupted{_how_to_go_on(args.verb)}\n")
         return 130
     _print(outcome, as_json=args.json)
     return 0
@@ -101,6 +99,11 @@ def _quiet() -> None:
 def _fail(verb: str, error: TruewardError) -> int:
     sys.stderr.write(f"trueward{verb}: {error}\n")
     return error.exit_code
+
+
+def _how_to_go_on(verb: str) -> str:
+    resumes = getattr(_module(verb), "RESUMES", False)
+    return "; the same command, without --overwrite, goes on" if resumes else ""
 
 
 def _print(outcome: "Outcome", *, as_json: bool) -> None:

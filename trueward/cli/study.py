@@ -16,6 +16,8 @@ from trueward.errors import InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
+RESUMES = True
+"""Whether an interrupted run goes on when the verb is given again."""
 SUMMARY = "Compare objectives over seeds, in four scenarios, with intervals and a report."
 EXAMPLE = 'trueward study --objectives "bt, aplot, aplot + bsr" --seeds 3'
 

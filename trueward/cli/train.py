@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from trueward.training.session import Job, Trained
 
+RESUMES = True
+"""Whether an interrupted run goes on when the verb is given again."""
 SUMMARY = "Train one reward model; alone, on the embedded gold world."
 EXAMPLE = (
     "trueward train --model_name_or_path Qwen/Qwen2.5-0.5B --dataset_name pairs.jsonl "

@@ -1,6 +1,5 @@
 """The embedded gold world: prompts, writers and a gold reward that is known exactly."""
 
-from trueward.data.goldworld.baselines import Judge, length_judge, oracle_judge
 from trueward.data.goldworld.config import WorldConfig
 from trueward.data.goldworld.describe import DescribedAnswer, DescribedPrompt, describe
 from trueward.data.goldworld.gold import (
@@ -34,7 +33,6 @@ __all__ = [
     "DescribedAnswer",
     "DescribedPrompt",
     "GoldBreakdown",
-    "Judge",
     "Task",
     "WorldConfig",
     "Writer",
@@ -47,9 +45,7 @@ __all__ = [
     "held_out_tasks",
     "held_out_writers",
     "judge",
-    "length_judge",
     "neutral_writer",
-    "oracle_judge",
     "parse_prompt",
     "sample_responses",
     "score_text",
