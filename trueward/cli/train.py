@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from trueward.training.session import Job, Trained
+    from trueward.training.job import Job
+    from trueward.training.session import Trained
 
 RESUMES = True
 """Whether an interrupted run goes on when the verb is given again."""
@@ -106,7 +107,7 @@ def _types() -> list[type]:
 
 
 def _job(args: argparse.Namespace) -> "Job":
-    from trueward.training.session import Job
+    from trueward.training.job import Job
 
     types = _types()
     names = {f.name for kind in types for f in dataclasses.fields(kind) if f.init}
