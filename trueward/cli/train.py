@@ -10,10 +10,8 @@ from trueward.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
     from trueward.training.job import Job
-    from trueward.training.session import Trained
 
 RESUMES = True
 """Whether an interrupted run goes on when the verb is given again."""
@@ -85,13 +83,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Outcome:
     """Train, save, and show what the held-out data says."""
+    from trueward.evals import metric
+    from trueward.report import held_out_table
     from trueward.training.session import train
 
     job = _job(args)
     trained = train(job, overwrite=args.overwrite)
 
     def show(console: "Console") -> None:
-        console.print(_table(trained))
+        counts = ", ".join(f"{metric(n).title} {count}" for n, count in trained.counts.items())
+        console.print(f"held out, {trained.objective} after {trained.steps} steps")
+        console.print(held_out_table(trained.held_out))
+        console.print(f"n        {counts}", highlight=False)
         console.print(f"model    {trained.folder}", highlight=False)
         console.print("next     trueward study: the same beside other objectives, over seeds")
 
@@ -145,18 +148,3 @@ def _typed(config: dict[str, Any], path: str) -> dict[str, Any]:
                     f"--config {path}: {name}: expected {expected}, got {value!r}"
                 ) from error
     return typed
-
-
-def _table(trained: "Trained") -> "Table":
-    from rich.table import Table
-
-    from trueward.evals import metric
-
-    table = Table(title=f"held out, {trained.objective} after {trained.steps} steps")
-    for column in ("judge", "mean", "95 % interval", "n"):
-        table.add_column(column, justify="left" if column == "judge" else "right")
-    for name, estimate in trained.held_out.items():
-        interval = f"{estimate.low:.3f} to {estimate.high:.3f}"
-        title = metric(name).title
-        table.add_row(title, f"{estimate.value:.3f}", interval, str(trained.counts[name]))
-    return table
