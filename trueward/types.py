@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from jaxtyping import Float
 from torch import Tensor
@@ -76,3 +76,18 @@ class Scenarios:
             "response_disjoint": self.response_disjoint,
             "mutual_disjoint": self.mutual_disjoint,
         }
+
+
+@dataclass(frozen=True)
+class Item:
+    """One prompt of a benchmark and the responses that a reward model is to score."""
+
+    id: str
+    """No other item of the suite has it."""
+    prompt: list[dict[str, Any]]
+    """Messages with `role` and `content`."""
+    responses: tuple[str, ...]
+    """The assistant's possible answers; scores come in this order."""
+    subset: str
+    labels: Mapping[str, Any] = field(default_factory=dict)
+    """What the suite's metric needs: which responses are right, gold scores."""

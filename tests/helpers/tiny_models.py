@@ -7,11 +7,14 @@ from transformers import (
     BertConfig,
     DebertaV2Config,
     Gemma2Config,
+    Gemma3TextConfig,
     GPT2Config,
     LlamaConfig,
+    MistralConfig,
     ModernBertConfig,
     PreTrainedConfig,
     Qwen2Config,
+    Qwen3Config,
     RobertaConfig,
 )
 
@@ -31,6 +34,15 @@ DECODERS = {
     "qwen2": Qwen2Config(**COMMON, num_key_value_heads=1),
     "llama": LlamaConfig(**COMMON, num_key_value_heads=1),
     "gemma2": Gemma2Config(**COMMON, num_key_value_heads=1, head_dim=8, sliding_window=8),
+    "qwen3": Qwen3Config(**COMMON, num_key_value_heads=1, head_dim=8),
+    "mistral": MistralConfig(**COMMON, num_key_value_heads=1, sliding_window=8),
+    "gemma3_text": Gemma3TextConfig(
+        **{**COMMON, "num_hidden_layers": 3},
+        num_key_value_heads=1,
+        head_dim=8,
+        sliding_window=8,
+        sliding_window_pattern=2,
+    ),
     "gpt2": GPT2Config(
         vocab_size=50, n_embd=16, n_layer=2, n_head=2, n_positions=64, pad_token_id=PAD
     ),

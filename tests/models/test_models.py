@@ -12,8 +12,8 @@ from trueward.models import (
     read_out,
     score_sequences,
 )
+from trueward.models.batching import length_batches, pad_right, tree_batches
 from trueward.models.head import head_modules, head_name
-from trueward.models.scoring import length_batches, pad_right
 
 ALL = {**tiny.DECODERS, **tiny.ENCODERS}
 
@@ -213,8 +213,15 @@ def test_lora_head_is_one_module_and_is_trained(bases):
 
 def test_length_batches_hold_the_budget():
     lengths = [3, 50, 7, 7, 20, 1]
-    batches = length_batches(lengths, 40)
+    batches = list(length_batches([[0] * n for n in lengths], range(6), 40))
     assert sorted(i for batch in batches for i in batch) == list(range(6))
     for batch in batches:
         width = max(lengths[i] for i in batch)
         assert len(batch) == 1 or width * len(batch) <= 40
+
+
+def test_tree_batches_count_a_shared_start_once():
+    sequences = [[1] * 10 + [i] * 5 for i in range(2, 6)] + [[9] * 8]
+    assert list(tree_batches(sequences, [0, 0, 0, 0, 1], 30)) == [[0, 1, 2, 3], [4]]
+    assert list(tree_batches(sequences, [0, 0, 0, 0, 1], 25)) == [[0, 1, 2], [3, 4]]
+    assert list(tree_batches(sequences, range(5), 1)) == [[0], [1], [2], [3], [4]]

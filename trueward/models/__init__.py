@@ -1,5 +1,6 @@
 """Checkpoints as reward models: loading, head, pad token, read-out, batch scoring."""
 
+from trueward.models.batching import pad_right
 from trueward.models.head import (
     freeze_bias,
     head_modules,
@@ -16,27 +17,37 @@ from trueward.models.loading import (
     position_limit,
     prepare,
 )
+from trueward.models.packing import TreeRows, attend_over_trees, length_chunks, plan_rows
 from trueward.models.padding import ensure_distinct_pad
-from trueward.models.readout import ReadOut, read_out
-from trueward.models.scoring import Scored, pad_right, score_sequences
+from trueward.models.proof import difference
+from trueward.models.readout import ReadOut, read_chunks, read_out, read_trees
+from trueward.models.scoring import Scored, score_sequences, settle_layout
 
 __all__ = [
     "Loaded",
     "ReadOut",
     "Scored",
+    "TreeRows",
+    "attend_over_trees",
     "check_base",
+    "difference",
     "ensure_distinct_pad",
     "freeze_bias",
     "head_modules",
     "head_name",
     "head_norm",
+    "length_chunks",
     "load_for_training",
     "load_reward_model",
     "outer_modules",
     "pad_right",
+    "plan_rows",
     "position_limit",
     "prepare",
+    "read_chunks",
     "read_out",
+    "read_trees",
     "score_sequences",
+    "settle_layout",
     "unwrap",
 ]

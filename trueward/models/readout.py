@@ -1,7 +1,7 @@
 """One forward pass of a plain `*ForSequenceClassification` model, read at the right token."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from trueward.errors import ModelError
 from trueward.models.head import backbone, head_modules, unwrap
+from trueward.models.packing.masks import TreeMask
+from trueward.models.packing.rows import TreeRows
+from trueward.models.packing.trees import Trees
 
 SequenceRewards = Float[Tensor, " sequences"]
 SequenceHidden = Float[Tensor, "sequences hidden"]
@@ -41,11 +45,69 @@ def read_out(
     head during the model's own forward pass, so DDP, FSDP and PEFT wrappers stay in charge.
     """
     last = attention_mask.shape[1] - 1 - attention_mask.flip(1).argmax(1)
+    rows = torch.arange(len(last))
+    inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+    return _read(model, inputs, rows, last, before_norm=before_norm)
+
+
+def read_trees(model: nn.Module, trees: TreeRows, *, before_norm: bool = False) -> ReadOut:
+    """`read_out` of the sequences laid out as trees: same numbers, fewer tokens.
+
+    The model must have been through `attend_over_trees`, and be a decoder whose every token sees
+    earlier tokens only and whose positions are given by `position_ids`.
+
+    Raises:
+        ModelError: the model does not read its score at the last token.
+    """
+    reads = [_read_row(model, row, before_norm=before_norm) for row in trees.rows]
+    return _together(reads, trees.back)
+
+
+def _read_row(model: nn.Module, trees: Trees, *, before_norm: bool) -> ReadOut:
+    row = {"input_ids": trees.input_ids[None], "position_ids": trees.position_ids[None]}
+    # four dimensions say that the mask is made; what is seen is in `trees`
+    made = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=trees.input_ids.device)
+    inputs = {**row, "attention_mask": made, "trees": TreeMask(trees)}
+    first_row = torch.zeros_like(trees.read_at)
+    read = _read(model, inputs, first_row, trees.read_at, before_norm=before_norm)
+    if len(read.rewards) != len(trees.read_at):
+        raise ModelError("it reads its score elsewhere than at the last token")
+    return read
+
+
+def read_chunks(
+    model: nn.Module,
+    input_ids: TokenMatrix,
+    attention_mask: TokenMatrix,
+    chunks: Sequence[Sequence[int]],
+) -> ReadOut:
+    """`read_out` of rows padded on the right, chunk by chunk, each as wide as its longest row."""
+    reads: list[ReadOut] = []
+    for rows in chunks:
+        mask = attention_mask[list(rows)]
+        width = int(mask.sum(dim=1).max())
+        reads.append(read_out(model, input_ids[list(rows), :width], mask[:, :width]))
+    back = torch.argsort(torch.tensor([i for rows in chunks for i in rows])).to(input_ids.device)
+    return _together(reads, back)
+
+
+def _together(reads: Sequence[ReadOut], back: Tensor) -> ReadOut:
+    earlier = [read.before_norm for read in reads if read.before_norm is not None]
+    return ReadOut(
+        torch.cat([read.rewards for read in reads])[back],
+        torch.cat([read.hidden for read in reads])[back],
+        torch.cat(earlier)[back] if earlier else None,
+    )
+
+
+def _read(
+    model: nn.Module, inputs: dict[str, Any], rows: Tensor, places: Tensor, *, before_norm: bool
+) -> ReadOut:
     taken: dict[str, Tensor] = {}
 
     def at_head(module: Any, args: tuple[Any, ...], _output: object) -> None:
         taken["head_input"] = args[0]
-        hidden = _pick(args[0], last)
+        hidden = _pick(args[0], rows, places)
         with torch.autocast(hidden.device.type, enabled=False):
             bias = None if module.bias is None else module.bias.float()
             reward = nn.functional.linear(hidden.float(), module.weight.float(), bias)
@@ -60,9 +122,9 @@ def read_out(
         norm = final_norm(model) if before_norm else None
         if norm is not None:
             hooks.enter_context(_removed(norm.register_forward_pre_hook(at_norm)))
-        model(input_ids=input_ids, attention_mask=attention_mask, **_no_cache(model))
-    at_last_token = taken["head_input"].dim() == 3
-    earlier = _pick(taken["norm_input"], last) if norm is not None and at_last_token else None
+        model(**inputs, **_no_cache(model))
+    at_token = norm is not None and taken["head_input"].dim() == 3
+    earlier = _pick(taken["norm_input"], rows, places) if at_token else None
     return ReadOut(taken["reward"], taken["hidden"], earlier)
 
 
@@ -72,10 +134,10 @@ def final_norm(model: nn.Module) -> nn.Module | None:
     return norms[-1] if norms else None
 
 
-def _pick(hidden: Tensor, last: Tensor) -> Tensor:
+def _pick(hidden: Tensor, rows: Tensor, places: Tensor) -> Tensor:
     if hidden.dim() == 2:
         return hidden
-    return hidden[torch.arange(hidden.shape[0], device=hidden.device), last.to(hidden.device)]
+    return hidden[rows.to(hidden.device), places.to(hidden.device)]
 
 
 def _no_cache(model: nn.Module) -> dict[str, bool]:
