@@ -19,7 +19,7 @@ from trueward.objectives.preferences import (
 )
 from trueward.objectives.registry import register
 from trueward.objectives.spec import objective
-from trueward.objectives.transport import sinkhorn_log
+from trueward.objectives.transport import sinkhorn
 
 __all__ = [
     "APLOT",
@@ -52,5 +52,5 @@ __all__ = [
     "objective",
     "param",
     "register",
-    "sinkhorn_log",
+    "sinkhorn",
 ]

@@ -10,7 +10,7 @@ from torch.nn.functional import normalize
 
 from trueward.objectives.part import Margin, Term, param
 from trueward.objectives.registry import register
-from trueward.objectives.transport import column_error, sinkhorn_log
+from trueward.objectives.transport import column_error, sinkhorn
 from trueward.types import PairScores
 
 
@@ -40,7 +40,7 @@ class APLOT(Margin):
 
     omega: float = param(0.9, "ω: weight of the reward cost against similarity, in [0, 1]")
     epsilon: float = param(0.1, "ε: entropic regularisation in units of cost, above 0")
-    iterations: int = param(50, "Sinkhorn iterations, at least 1")
+    iterations: int = param(50, "most Sinkhorn iterations, at least 1")
     kappa: Literal["batch"] | float = param(
         "batch", "κ: the margin's scale; the batch size or a number"
     )
@@ -61,10 +61,15 @@ class APLOT(Margin):
         """Hidden states, unless the similarity cost is off."""
         return self.needs if self.similarity_cost else frozenset()
 
+    @property
+    def _spread(self) -> float:
+        """An upper bound of max C − min C: the solver need not wait to measure it."""
+        return self.omega / 2 * self.reward_cost + 2 * (1 - self.omega) * self.similarity_cost
+
     def __call__(self, batch: PairScores, state: Mapping[str, Tensor]) -> Term:
         with torch.no_grad():
             cost = self.cost(batch)
-            plan = sinkhorn_log(cost, self.epsilon, self.iterations)
+            plan = sinkhorn(cost, self.epsilon, self.iterations, spread=self._spread)
             kappa = len(cost) if self.kappa == "batch" else float(self.kappa)
             return Term(
                 kappa * (plan * cost).sum(dim=1),
