@@ -1,8 +1,9 @@
 """What one batch of read-outs says: scores for the objective, numbers for the log."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from trueward.models import ReadOut, head_norm
@@ -26,20 +27,21 @@ def pair_scores(read: ReadOut, inputs: Mapping[str, Tensor], *, foreign: bool) -
 
 
 @torch.no_grad()
-def batch_metrics(
-    scores: PairScores, model: nn.Module, gather: Callable[[Tensor], Tensor]
-) -> dict[str, Tensor]:
-    """TRL's reward metrics and the norms: one value a pair, or one a batch, over all ranks.
-
-    `gather` joins the rows of all ranks; in evaluation it also leaves out the repeated ones.
-    `hidden_norm` is ‖h‖ over chosen and rejected, `difference_norm` is ‖h⁺ − h⁻‖, `head_norm` ‖W‖.
-    """
-    chosen, rejected = scores.chosen, scores.rejected
-    columns = [chosen, rejected]
+def pair_columns(scores: PairScores) -> Float[Tensor, "pairs columns"]:
+    """What the log wants of each pair: r⁺, r⁻ and, with hidden states, ‖h⁺‖, ‖h⁻‖, ‖h⁺ − h⁻‖."""
+    columns = [scores.chosen, scores.rejected]
     if scores.chosen_hidden is not None and scores.rejected_hidden is not None:
         up, down = scores.chosen_hidden.float(), scores.rejected_hidden.float()
         columns += [up.norm(dim=-1), down.norm(dim=-1), (up - down).norm(dim=-1)]
-    table = gather(torch.stack(columns, dim=1))
+    return torch.stack(columns, dim=1)
+
+
+@torch.no_grad()
+def batch_metrics(table: Float[Tensor, "pairs columns"], model: nn.Module) -> dict[str, Tensor]:
+    """TRL's reward metrics and the norms, one value a pair or one a batch, from `pair_columns`.
+
+    `hidden_norm` is ‖h‖ over chosen and rejected, `difference_norm` is ‖h⁺ − h⁻‖, `head_norm` ‖W‖.
+    """
     chosen, rejected = table[:, 0], table[:, 1]
     rewards = table[:, :2]
     metrics = {

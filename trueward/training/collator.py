@@ -1,4 +1,4 @@
-"""Pairs to one padded batch: the chosen, the rejected and, where asked for, the foreign ones."""
+"""Pairs to one batch: the chosen, the rejected and, where asked for, the foreign ones."""
 
 import zlib
 from collections.abc import Mapping, Sequence
@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from trueward.models import pad_right
+from trueward.models import pad_right, plan_rows
 
 COLUMNS = ("margin", "target", "weight")
 
@@ -27,18 +26,29 @@ class PairCollator:
     """Longest sequence, in tokens: a foreign prompt too long for its response loses its start."""
 
     pad_to_multiple_of: int | None = None
+    trees: bool = False
+    """Whether to lay the batch out as trees too: one a prompt, whose answers are its branches."""
 
-    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
+    row_tokens: int | None = None
+    """Tokens of a row of trees, that is of a forward pass, at most; None for one row."""
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Token ids and mask of shape (2 or 3 × pairs, tokens), and the data's columns."""
         sequences = [r["chosen_ids"] for r in rows] + [r["rejected_ids"] for r in rows]
+        owners = [*range(len(rows)), *range(len(rows))]
         if self.foreign:
-            sequences += [
-                self._under(rows[j], row) for row, j in zip(rows, other_prompts(rows), strict=True)
-            ]
-        batch: dict[str, Tensor] = {}
+            partners = other_prompts(rows)
+            sequences += [self._under(rows[j], row) for row, j in zip(rows, partners, strict=True)]
+            owners += partners
+        batch: dict[str, Any] = {}
         batch["input_ids"], batch["attention_mask"] = pad_right(
             sequences, self.pad_token_id, self.pad_to_multiple_of or 1
         )
+        if self.trees:
+            prompts = _prompts(rows)
+            first = {prompt: index for index, prompt in enumerate(prompts)}
+            groups = [first[prompts[j]] for j in owners]
+            batch["trees"] = plan_rows(sequences, groups, self.row_tokens)
         for column in COLUMNS:
             if column in rows[0]:
                 values = [float(row[column]) for row in rows]
@@ -62,12 +72,16 @@ def other_prompts(rows: Sequence[Mapping[str, Any]]) -> list[int]:
     """
     digest = zlib.crc32(repr([row["chosen_ids"] for row in rows]).encode())
     order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(digest)).tolist()
-    prompts = [tuple(row["chosen_ids"][: prompt_length(row)]) for row in rows]
+    prompts = _prompts(rows)
     partner = list(range(len(rows)))
     for place, row in enumerate(order):
         steps = (order[(place + k) % len(order)] for k in range(1, len(order)))
         partner[row] = next((other for other in steps if prompts[other] != prompts[row]), row)
     return partner
+
+
+def _prompts(rows: Sequence[Mapping[str, Any]]) -> list[tuple[int, ...]]:
+    return [tuple(row["chosen_ids"][: prompt_length(row)]) for row in rows]
 
 
 def prompt_length(row: Mapping[str, Any]) -> int:

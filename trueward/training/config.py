@@ -29,11 +29,30 @@ class RewardConfig(trl.RewardConfig):
             "choices": ["auto", "last", "first", "mean"],
         },
     )
+    packing: str = field(
+        default="auto",
+        metadata={
+            "help": "Batches without padding: auto, tree (prompts once), chunk (by length), off.",
+            "choices": ["auto", "tree", "chunk", "off"],
+        },
+    )
+    probe_steps: int = field(
+        default=50,
+        metadata={"help": "Steps between looks at a fixed set of 32 pairs; 0 for none."},
+    )
     truncation: str = field(
         default="drop",
         metadata={
             "help": "Pairs over max_length: drop, truncate_left, truncate_right or error.",
             "choices": ["drop", "truncate_left", "truncate_right", "error"],
+        },
+    )
+    batch_objective: str | None = field(
+        default=None,
+        metadata={
+            "help": "The objective sees the pairs of a step as one batch, over micro-batches and "
+            "ranks (exact), or each micro-batch alone (micro); else exact where pairs interact.",
+            "choices": ["exact", "micro"],
         },
     )
 
@@ -44,10 +63,15 @@ class RewardConfig(trl.RewardConfig):
             self.bf16 = bool(self.bf16)
         for name, valid in (
             ("pooling", ("auto", "last", "first", "mean")),
+            ("packing", ("auto", "tree", "chunk", "off")),
             ("truncation", ("drop", "truncate_left", "truncate_right", "error")),
         ):
             if getattr(self, name) not in valid:
                 raise InputError(
                     f"{name}={getattr(self, name)!r} is unknown; valid: {', '.join(valid)}"
                 )
+        if self.batch_objective not in (None, "exact", "micro"):
+            raise InputError(
+                f"batch_objective={self.batch_objective!r} is unknown; valid: exact, micro"
+            )
         super().__post_init__()

@@ -101,7 +101,9 @@ def judge(model: nn.Module, held_out: Bench, pad_token_id: int) -> Verdict:
         scores[f"accuracy_{name}"] = verdict.scores["accuracy"]
         scalars |= {f"{key}_{name}": value for key, value in verdict.scalars.items()}
     for name, groups in held_out.groups.items():
-        judged = score_split(model, [ids for group in groups.groups for ids in group], pad_token_id)
+        sequences = [ids for group in groups.groups for ids in group]
+        of = [number for number, group in enumerate(groups.groups) for _ in group]
+        judged = score_split(model, sequences, pad_token_id, of)
         rows = np.cumsum([len(group) for group in groups.groups])[:-1]
         taus = kendall_per_prompt([r.tolist() for r in np.split(judged.rewards, rows)], groups.gold)
         scores[f"tau_{name}"] = Scores(taus, groups.units)
@@ -125,9 +127,17 @@ def judge_pairs(judged: Judged, units: list[str]) -> Verdict:
     return Verdict({"accuracy": Scores(correct.tolist(), units)}, scalars, {}, {})
 
 
-def score_split(model: nn.Module, sequences: list[list[int]], pad_token_id: int) -> Judged:
-    """Score the token-id sequences of one split."""
-    scored = score_sequences(model, sequences, pad_token_id=pad_token_id, before_norm=True)
+def score_split(
+    model: nn.Module,
+    sequences: list[list[int]],
+    pad_token_id: int,
+    groups: Sequence[int] | None = None,
+) -> Judged:
+    """Score the token-id sequences of one split; without `groups`, chosen ones, then rejected."""
+    groups = [*range(len(sequences) // 2)] * 2 if groups is None else groups
+    scored = score_sequences(
+        model, sequences, groups=groups, pad_token_id=pad_token_id, before_norm=True
+    )
     earlier = None if scored.before_norm is None else scored.before_norm.numpy()
     lengths = np.array([len(ids) for ids in sequences], dtype=np.float64)
     return Judged(scored.rewards.numpy(), scored.hidden.numpy(), earlier, lengths)

@@ -33,6 +33,7 @@ from trueward.training.judge import (
     judge_pairs,
     score_split,
 )
+from trueward.training.main_rank import from_first, quiet_but_first
 from trueward.training.output import check_removable, remove
 from trueward.training.progress import WatchedProgress
 from trueward.training.settings import WORLD_TRAINING
@@ -69,6 +70,8 @@ def train(job: Job, *, overwrite: bool = False) -> Trained:
     """Train, judge and save; goes on from the last checkpoint of an interrupted same job.
 
     With `overwrite`, an earlier run in the folder is removed once this one is known to begin.
+    Over several ranks the first alone looks at the folder and writes; all judge alike, since a
+    sharded model needs every rank to score.
 
     Raises:
         InputError: the flags, the data or the model are not what they must be; nothing is written.
@@ -82,22 +85,19 @@ def train(job: Job, *, overwrite: bool = False) -> Trained:
         raise InputError("--model_name_or_path: name the base model to train")
     folder = Path(job.training.output_dir)
     wanted = fingerprint(job)
-    if overwrite:
-        check_removable(folder)
-    else:
-        check_folder(folder, wanted)
-    data = job_data(job)
+    quiet_but_first()
+    from_first(lambda: check_removable(folder) if overwrite else check_folder(folder, wanted))
+    with job.training.main_process_first(local=False):
+        data = job_data(job)
     trainer = _trainer(job, data)
     held_out = _held_out(trainer, data)
-    if overwrite:
-        remove(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_record(folder, {"job": wanted, "finished": False})
+    checkpoint = from_first(lambda: _begin(folder, wanted, overwrite=overwrite))
     stop = CheckpointOnSignal()
     trainer.add_callback(stop)
     trainer.remove_callback(ProgressCallback)
     trainer.add_callback(WatchedProgress)
-    trainer.train(resume_from_checkpoint=last_whole_checkpoint(folder))
+    with stop:
+        trainer.train(resume_from_checkpoint=checkpoint)
     if stop.caught:
         raise KeyboardInterrupt
     trainer.save_model(str(folder))
@@ -111,8 +111,18 @@ def train(job: Job, *, overwrite: bool = False) -> Trained:
         scalars=verdict.scalars,
         notices=(*data.notices, *trainer.notices),
     )
-    write_record(folder, {"job": wanted, "finished": True, "result": trained.document()})
+    record = {"job": wanted, "finished": True, "result": trained.document()}
+    from_first(lambda: write_record(folder, record))
     return trained
+
+
+def _begin(folder: Path, wanted: Mapping[str, Any], *, overwrite: bool) -> str | None:
+    """Make the folder this job's; the checkpoint to go on from, if it holds one."""
+    if overwrite:
+        remove(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_record(folder, {"job": wanted, "finished": False})
+    return last_whole_checkpoint(folder)
 
 
 def _trainer(job: Job, data: JobData) -> RewardTrainer:

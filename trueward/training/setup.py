@@ -5,6 +5,8 @@ from collections.abc import Callable, Collection
 from dataclasses import fields
 from typing import Any
 
+import numpy as np
+import pyarrow.compute as pc
 import trl
 from datasets import Dataset
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
@@ -37,6 +39,18 @@ def own_config(args: trl.RewardConfig | None) -> RewardConfig:
 def first_row(data: Any) -> dict[str, Any]:
     """The first row of a data set or stream; empty where there is none."""
     return next(iter(data), {}) if data is not None else {}
+
+
+def longest_pair(data: Any) -> list[dict[str, Any]]:
+    """The row with the most tokens; none where the data is a stream."""
+    if not isinstance(data, Dataset):
+        return []
+    sides = ["chosen_ids", "rejected_ids"]
+    lengths = [
+        np.maximum(*(pc.list_value_length(table[side]).to_numpy() for side in sides))
+        for table in data.select_columns(sides).with_format("arrow").iter(batch_size=10_000)
+    ]
+    return [data[int(np.concatenate(lengths).argmax())]] if lengths else []
 
 
 def resolve_objective(

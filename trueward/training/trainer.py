@@ -1,15 +1,16 @@
 """`RewardTrainer`: TRL's, with any objective, the right read-out, and nothing dropped silently."""
 
-import json
 import logging
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 import trl
+from accelerate import PartialState
 from datasets import Dataset
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 from transformers.modeling_outputs import SequenceClassifierOutput
@@ -17,17 +18,21 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 import trueward
 from trueward.data import Encoder, encode_pairs, to_pairs
 from trueward.models import (
+    ReadOut,
     freeze_bias,
     head_modules,
     head_name,
     prepare,
-    read_out,
     unwrap,
 )
 from trueward.objectives import Objective
-from trueward.training.batch import batch_metrics, pair_scores
+from trueward.training.batch import batch_metrics, pair_columns, pair_scores
+from trueward.training.beside import running_state, trained_on_text, write_beside
 from trueward.training.collator import COLUMNS, PairCollator
 from trueward.training.config import RewardConfig
+from trueward.training.exact_step import ExactStep, is_exact
+from trueward.training.probe import Probe, probe_rows
+from trueward.training.reading import BatchReader, row_tokens
 from trueward.training.setup import (
     check_columns,
     first_row,
@@ -36,6 +41,7 @@ from trueward.training.setup import (
     fit_template,
     load_model,
     load_tokenizer,
+    longest_pair,
     own_config,
     resolve_objective,
     with_head,
@@ -43,9 +49,6 @@ from trueward.training.setup import (
 from trueward.types import ObjectiveOutput, PairScores
 
 logger = logging.getLogger(__name__)
-
-RECORD_FILE = "trueward.json"
-STATE_FILE = "objective_state.safetensors"
 
 
 class RewardTrainer(trl.RewardTrainer):
@@ -83,6 +86,8 @@ class RewardTrainer(trl.RewardTrainer):
         first = first_row(train_dataset)
         self.objective = resolve_objective(objective, args, first, self._say)
         self.objective_state: dict[str, Tensor] = {}
+        self._losses: Iterator[Tensor] | None = None
+        self._pairs: Dataset | None = None
         if isinstance(model, str):
             processing_class = processing_class or load_tokenizer(model, args)
             model = load_model(model, args, quantization_config)
@@ -103,6 +108,8 @@ class RewardTrainer(trl.RewardTrainer):
                 foreign="foreign" in self.objective.needs,
                 max_length=args.max_length,
                 pad_to_multiple_of=args.pad_to_multiple_of,
+                trees=args.packing in ("auto", "tree"),
+                row_tokens=row_tokens(args),
             ),
             train_dataset,
             eval_dataset,
@@ -114,6 +121,34 @@ class RewardTrainer(trl.RewardTrainer):
         for head in head_modules(self.model):
             freeze_bias(head)
         self._recheck_pad_token()
+        self._read = self._reader()
+        self._watch_probe()
+        self._exact = is_exact(self.args.batch_objective, self.objective, self.accelerator)
+
+    def _reader(self) -> BatchReader:
+        args, own = self.args, isinstance(self.data_collator, PairCollator)
+        pairs = longest_pair(self.train_dataset) if own else []
+        return BatchReader(
+            packing=args.packing if own else "off",
+            longest=self._prepare_inputs(self.data_collator(pairs)) if pairs else None,
+            half=bool(args.bf16 or args.fp16),
+            ranks=args.world_size,
+            all_agree=self._all_agree,
+            say=self._say,
+        )
+
+    def _watch_probe(self) -> None:
+        rows = probe_rows(self.eval_dataset, self.train_dataset)
+        if self.args.probe_steps and rows and isinstance(self.data_collator, PairCollator):
+            batch = self._prepare_inputs(replace(self.data_collator, foreign=False)(rows))
+            self.add_callback(Probe(self.args.probe_steps, batch, self._read, self._keep))
+
+    def _keep(self, name: str, value: Tensor) -> None:
+        self._metrics["train"][name].append(value)
+
+    def _all_agree(self, yes: bool) -> bool:
+        votes = torch.tensor([yes], device=self.args.device)
+        return bool(self.accelerator.gather(votes).all())
 
     def _recheck_pad_token(self) -> None:
         """Once more, now that TRL has set the chat template and the data is encoded."""
@@ -128,7 +163,7 @@ class RewardTrainer(trl.RewardTrainer):
 
     def _say(self, line: str) -> None:
         self.notices.append(line)
-        if self.__dict__.get("accelerator") is None or self.is_world_process_zero():
+        if PartialState().is_main_process:
             logger.warning(line)
 
     def _prepare_dataset(
@@ -140,6 +175,7 @@ class RewardTrainer(trl.RewardTrainer):
         if "prepared_by_trueward" in (dataset.info.description or ""):
             return dataset
         pairs, pairing = to_pairs(dataset)
+        self._pairs = pairs if dataset_name == "train" else self._pairs
         encoder = Encoder(processing_class, args.max_length, args.truncation)
         encoded, lengths = encode_pairs(pairs, encoder, num_proc=args.dataset_num_proc)
         for report in (pairing, lengths):
@@ -161,6 +197,21 @@ class RewardTrainer(trl.RewardTrainer):
             *COLUMNS,
         ]
 
+    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> Any:
+        """A step's micro-batches, and its losses where the objective sees them as one batch."""
+        batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
+        self._losses = None
+        if self._exact and len(batches) * self.accelerator.num_processes > 1:
+            step = ExactStep(
+                lambda batch: self._scores(self.model_wrapped, self._prepare_inputs(batch))[0],
+                self.objective,
+                self.objective_state,
+                self.accelerator,
+                partial(self._finish, batches),
+            )
+            self._losses = step.losses(batches)
+        return batches, items
+
     def compute_loss(
         self,
         model: nn.Module,
@@ -168,29 +219,44 @@ class RewardTrainer(trl.RewardTrainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Any:
-        """The objective's loss of one batch, in nats."""
+        """The objective's loss in nats: of the effective batch (`batch_objective`), or of this one.
+
+        Of an effective batch every micro-batch returns the whole's loss, with its own part of the
+        gradient.
+        """
         training = self.model.training
-        read = read_out(model, inputs["input_ids"], inputs["attention_mask"])
-        scores = pair_scores(read, inputs, foreign="foreign" in self.objective.needs)
+        if training and self._losses is not None:
+            return next(self._losses)
+        scores, read = self._scores(model, inputs)
         out = self.objective(scores, self.objective_state)
         if training:
             self.objective_state = dict(out.state)
-        self._record("train" if training else "eval", scores, out, inputs)
+            self._count_tokens([inputs])
+        # while training, gather_for_metrics would cut every micro-batch of an epoch's last step
+        gather = self.accelerator.gather if training else self.accelerator.gather_for_metrics
+        self._record("train" if training else "eval", gather(pair_columns(scores)), out)
         if return_outputs:
             return out.loss, SequenceClassifierOutput(logits=read.rewards.unsqueeze(-1))
         return out.loss
 
-    def _record(
-        self, mode: str, scores: PairScores, out: ObjectiveOutput, inputs: dict[str, Tensor]
-    ) -> None:
-        if mode == "train":
-            tokens = self.accelerator.gather(inputs["attention_mask"].sum()).sum().item()
-            self._total_train_tokens += int(tokens) // self._tp_size
+    def _scores(self, model: nn.Module, inputs: dict[str, Tensor]) -> tuple[PairScores, ReadOut]:
+        read = self._read(model, inputs)
+        return pair_scores(read, inputs, foreign="foreign" in self.objective.needs), read
+
+    def _finish(self, batches: list[dict[str, Tensor]], out: ObjectiveOutput, rows: Tensor) -> None:
+        self.objective_state = dict(out.state)
+        self._count_tokens(batches)
+        self._record("train", rows, out)
+
+    def _count_tokens(self, batches: list[dict[str, Tensor]]) -> None:
+        own = torch.stack([batch["attention_mask"].sum() for batch in batches]).sum()
+        tokens = self.accelerator.gather(own.to(self.args.device)).sum().item()
+        self._total_train_tokens += int(tokens) // self._tp_size
+
+    def _record(self, mode: str, rows: Tensor, out: ObjectiveOutput) -> None:
         metrics = self._metrics[mode]
         metrics["num_tokens"] = [self._total_train_tokens]
-        # while training, gather_for_metrics would cut every micro-batch of an epoch's last step
-        gather = self.accelerator.gather if mode == "train" else self.accelerator.gather_for_metrics
-        for name, value in batch_metrics(scores, self.model, gather).items():
+        for name, value in batch_metrics(rows, self.model).items():
             metrics[name].append(value)
         for name, scalar in out.metrics.items():
             metrics[name].append(torch.as_tensor(scalar, dtype=torch.float32).reshape(1))
@@ -211,6 +277,7 @@ class RewardTrainer(trl.RewardTrainer):
             "head": head_name(self.model).split(".")[0],
             "max_length": self.args.max_length,
             "truncation": self.args.truncation,
+            "text": trained_on_text(self._pairs),
             "pad_token": {"before": self._pad_before, "now": self.processing_class.pad_token},
             "notices": self.notices,
         }
@@ -219,16 +286,12 @@ class RewardTrainer(trl.RewardTrainer):
         super()._save(output_dir, state_dict)
         if self.args.should_save:
             path = Path(output_dir or self.args.output_dir)
-            text = json.dumps(self.record(), indent=2, ensure_ascii=False)
-            (path / RECORD_FILE).write_text(text + "\n", encoding="utf-8")
+            write_beside(path, self.record(), self._pairs, self.objective_state)
             if hasattr(self.model, "peft_config"):
                 unwrap(self.model).config.save_pretrained(path)
-            if self.objective_state:
-                state = {k: v.detach().cpu().contiguous() for k, v in self.objective_state.items()}
-                save_file(state, path / STATE_FILE)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         super()._load_optimizer_and_scheduler(checkpoint)
-        state = Path(checkpoint) / STATE_FILE if checkpoint else None
-        if state is not None and state.is_file():
-            self.objective_state = load_file(state, device=str(self.args.device))
+        if checkpoint:
+            state = running_state(Path(checkpoint), str(self.args.device))
+            self.objective_state = self.objective_state if state is None else state
