@@ -1,8 +1,8 @@
-"""Reading our own JSON with errors that name the file and the field."""
+"""Reading JSON values with errors that name the file and the field."""
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from trueward.errors import DataError
@@ -15,14 +15,15 @@ class JsonField:
     value: Any
     file: str
     path: str = ""
+    remedy: str = "mend the field, or delete the file and run again"
 
     def fail(self, expected: str) -> NoReturn:
         """Raise the one-line error for a value that is not what it must be."""
-        shown = json.dumps(self.value)
+        shown = json.dumps(self.value, default=str)
         got = shown if len(shown) <= 40 else shown[:37] + "..."
         raise DataError(
             f"{self.file}: field '{self.path or '(document)'}': expected {expected}, got {got}; "
-            "mend the field, or delete the file and run again"
+            f"{self.remedy}"
         )
 
     @property
@@ -35,11 +36,8 @@ class JsonField:
         if not isinstance(self.value, dict):
             self.fail("an object")
         if name not in self.value:
-            raise DataError(
-                f"{self.file}: field '{self._below(name)}' is missing; "
-                "mend the file, or delete it and run again"
-            )
-        return JsonField(self.value[name], self.file, self._below(name))
+            raise DataError(f"{self.file}: field '{self._below(name)}' is missing; {self.remedy}")
+        return replace(self, value=self.value[name], path=self._below(name))
 
     def members(self) -> dict[str, "JsonField"]:
         """Every member of an object, by name."""
@@ -51,7 +49,7 @@ class JsonField:
         """Every item of a list."""
         if not isinstance(self.value, list):
             self.fail("a list")
-        return [JsonField(v, self.file, f"{self.path}[{i}]") for i, v in enumerate(self.value)]
+        return [replace(self, value=v, path=f"{self.path}[{i}]") for i, v in enumerate(self.value)]
 
     def text(self) -> str:
         """A string."""

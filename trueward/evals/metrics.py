@@ -54,7 +54,7 @@ def metric(name: str) -> Metric:
     for declared in METRICS:
         if declared.name == name:
             return declared
-    words = name.replace("_", " ")
+    words = name.replace("_", " ").replace("tau ", "τ ")
     return Metric(name, words, words, words)
 
 

@@ -1,0 +1,117 @@
+"""Training prompts, from wherever they are known, among the items of a suite."""
+
+import json
+
+import pytest
+from helpers import benchmark_rows
+
+from trueward.errors import DataError
+from trueward.evals.suites.train_prompts import (
+    prompt_hash,
+    read_train_prompts,
+    write_train_prompts,
+)
+from trueward.evaluation import exposures, known_prompts, load_task, training_prompts
+
+LONG = " ".join(f"word{n}" for n in range(16))
+NEAR = LONG.replace("word15", "other")
+PROMPTS = ["Is it raining?", LONG, "something else"]
+
+
+@pytest.fixture
+def task(tmp_path):
+    rows = [{"id": n, "prompt": p, "chosen": "a", "rejected": "b"} for n, p in enumerate(PROMPTS)]
+    return load_task("pairs", benchmark_rows.write(tmp_path / "bench.jsonl", rows))
+
+
+def kinds(task, prompts):
+    return list(prompts.check(task).kinds)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [{"prompt": "is it RAINING"}, {"prompt": NEAR}],
+        [{"question": "is it raining"}, {"question": NEAR}],
+        [{"prompt": [{"role": "user", "content": p}]} for p in ("is it raining", NEAR)],
+        [
+            {
+                "chosen": f"\n\nHuman: {p}\n\nAssistant: a",
+                "rejected": f"\n\nHuman: {p}\n\nAssistant: b",
+            }
+            for p in ("is it raining", NEAR)
+        ],
+    ],
+)
+def test_training_data_of_any_form(rows, task, tmp_path):
+    source = benchmark_rows.write(tmp_path / "train.jsonl", rows)
+    (one,) = exposures([task], [training_prompts(source)])
+    assert list(one.found.kinds) == ["exact", "near", "none"]
+    assert one.ids == {"0", "1"}
+    assert one.document() == {
+        "source": source,
+        "suite": "pairs",
+        "subsets": {"bench": {"exact": 1, "near": 1, "none": 1}},
+    }
+
+
+def test_a_run_names_its_training_data(task, tmp_path):
+    source = benchmark_rows.write(tmp_path / "train.jsonl", benchmark_rows.pairs(2, prompt=LONG))
+    run = tmp_path / "rm"
+    (run / "checkpoint-7").mkdir(parents=True)
+    job = {"dataset_name": source, "dataset_train_split": "train", "dataset_config": None}
+    (run / "train.json").write_text(json.dumps({"job": job, "finished": True}))
+    for model in (run, run / "checkpoint-7"):
+        known, notices = known_prompts([str(model)], [])
+        assert [one.source for one in known] == [source]
+        assert kinds(task, known[0]) == ["none", "exact", "none"]
+        assert notices == []
+    assert kinds(task, training_prompts(str(run))) == ["none", "exact", "none"]
+    job["dataset_name"] = str(tmp_path / "gone.jsonl")
+    (run / "train.json").write_text(json.dumps({"job": job, "finished": True}))
+    known, (notice,) = known_prompts([str(run)], [])
+    assert known == []
+    assert "not checked" in notice
+    assert "gone.jsonl" in notice
+    job["dataset_name"] = None  # the gold world, in which nothing is real
+    (run / "train.json").write_text(json.dumps({"job": job, "finished": True}))
+    assert known_prompts([str(run)], []) == ([], [])
+
+
+def test_hashes_beside_a_checkpoint_find_exact_prompts(task, tmp_path):
+    model = tmp_path / "model"
+    model.mkdir()
+    write_train_prompts(["Is it  raining", "is it raining!", NEAR], model)
+    document = json.loads((model / "train_prompts.json").read_text())
+    assert document["schema"] == "trueward.train_prompts/1"
+    assert document["hashes"] == sorted(document["hashes"])
+    assert len(document["hashes"]) == 2
+    (known,), _ = known_prompts([str(model)], [])
+    found = known.check(task)
+    assert found.kinds == ("exact", "none", "none")
+    assert found.overlaps == (1.0, 0.0, 0.0)
+    both, _ = known_prompts([str(model), str(model)], [])
+    assert len(both) == 1
+
+
+def test_a_hash_is_of_folded_words_in_their_order():
+    assert prompt_hash("Is it, raining?") == prompt_hash(
+        [{"role": "user", "content": "is it RAINING"}]
+    )
+    assert prompt_hash("it is raining") != prompt_hash("is it raining")
+    assert len(prompt_hash("x")) == 16
+
+
+def test_prompts_that_are_not_there(task, tmp_path):
+    ids = benchmark_rows.write(
+        tmp_path / "ids.jsonl", [{"chosen_ids": [1, 2], "rejected_ids": [1, 3]}]
+    )
+    with pytest.raises(DataError, match="no prompts as text"):
+        training_prompts(ids)
+    with pytest.raises(DataError, match="prompt"):
+        training_prompts(benchmark_rows.write(tmp_path / "x.jsonl", [{"prompt": 4}]))
+    with pytest.raises(DataError, match=r"train_prompts\.json"):
+        read_train_prompts(tmp_path)
+    (tmp_path / "train_prompts.json").write_text('{"schema": "other"}')
+    with pytest.raises(DataError, match="train_prompts/1"):
+        training_prompts(str(tmp_path))

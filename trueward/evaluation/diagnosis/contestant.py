@@ -1,0 +1,41 @@
+"""A model that is diagnosed, loaded when it is first needed."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from trueward.data.messages import Turns
+from trueward.evaluation.diagnosis.questions import Question
+from trueward.evaluation.fingerprint import model_digest
+from trueward.evaluation.judging import slug
+from trueward.evaluation.settings import ScoreSettings
+from trueward.scoring import Scorer
+
+
+class Contestant:
+    """A label, a checkpoint, and how it scores."""
+
+    def __init__(self, label: str, path: str, settings: ScoreSettings) -> None:
+        self.label, self.path, self.settings = label, path, settings
+        self.digest = model_digest(path)
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        """The model, loaded. Raises ModelError if it is no reward model."""
+        return self.settings.load(self.path)
+
+    def release(self) -> None:
+        """Give the model's memory back."""
+        self.__dict__.pop("scorer", None)
+
+    def folder(self, output: Path) -> Path:
+        """Where its scores go."""
+        return output / slug(self.label)
+
+    def identity(self) -> dict[str, Any]:
+        """What two sittings must share."""
+        return {"model": self.digest, **self.settings.identity()}
+
+    def turns(self, question: Question, responses: list[Turns]) -> tuple[Turns, list[Turns]]:
+        """A prompt and responses as the scorer takes them."""
+        return question.prompt, responses

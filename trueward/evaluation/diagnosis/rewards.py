@@ -1,0 +1,147 @@
+"""Rewards of a set's responses and their variants, written as rows; resumable."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from pathlib import Path
+from typing import Any
+
+from trueward.data.messages import Turns
+from trueward.evaluation.contestants import Begin
+from trueward.evaluation.diagnosis.contestant import Contestant
+from trueward.evaluation.diagnosis.questions import Question, QuestionSet
+from trueward.evaluation.diagnosis.states import RESPONSES, states_file
+from trueward.evaluation.diagnosis.variants import GivenAnswers, Variant, variants
+from trueward.evaluation.fingerprint import rows_digest
+from trueward.evaluation.row_file import CHUNK, RowFile, begin_record, check_same, read_record
+from trueward.evaluation.turns import Lengths, check_lengths
+
+KINDS = {"edit": "edits", "probe": "probes", "given": "given"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A set and what is scored beside its responses."""
+
+    set: QuestionSet
+    given: GivenAnswers
+    probed: frozenset[int]
+    """Places of the questions whose edits and fixed probes are scored."""
+
+    def identity(self) -> dict[str, Any]:
+        """What two sittings must share."""
+        given = rows_digest({"prompt": p, "answers": a} for p, a in self.given.items())
+        beside = {"probed": len(self.probed), "answers": given, "states": RESPONSES}
+        return {"data": self.set.digest, **beside}
+
+    def variants(self, place: int) -> list[Variant]:
+        """Of the question there."""
+        return variants(self.set.questions[place], self.given, fixed=place in self.probed)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What was scored: a row a question with `rewards`, `tokens`, `edits`, `probes`, `given`."""
+
+    rows: Sequence[dict[str, Any]]
+    facts: dict[str, Any]
+    """`truncated` and `longest` of the responses, `too_long` variants that were left out."""
+
+
+def row_file(folder: Path, name: str) -> RowFile:
+    """The files of one set."""
+    return RowFile(folder / f"{name}.rewards.jsonl", folder / f"{name}.rewards.record.json")
+
+
+def check(one: Contestant, plan: Plan, output: Path) -> None:
+    """Raise OutputExistsError if the set's rows are there and of something else."""
+    file = row_file(one.folder(output), plan.set.name)
+    begun = next((path for path in (file.path, file.part) if path.exists()), None)
+    if begun is not None:
+        check_same(begun, file.record, one.identity() | plan.identity())
+
+
+def reward_rows(one: Contestant, plan: Plan, output: Path, begin: Begin) -> Rows:
+    """Score what is missing; read what is there."""
+    file = row_file(one.folder(output), plan.set.name)
+    if not file.path.exists():
+        if not file.part.exists():  # states without rows are of who knows what
+            states_file(one, output, plan.set.name).unlink(missing_ok=True)
+        _score(one, plan, file, begin)
+    with file.path.open(encoding="utf-8") as stream:
+        rows = list(map(json.loads, stream))
+    facts = read_record(file.record)
+    return Rows(rows, {name: facts.get(name) for name in ("truncated", "longest", "too_long")})
+
+
+def _score(one: Contestant, plan: Plan, file: RowFile, begin: Begin) -> None:
+    questions = plan.set.questions
+    lengths = check_lengths(
+        one.scorer, ((q.name, *one.turns(q, list(q.responses))) for q in questions)
+    )
+    beside = [_fitting(one, question, plan.variants(i)) for i, question in enumerate(questions)]
+    begin_record(file.record, one.identity() | plan.identity(), _facts(one, lengths, beside))
+    done = file.resume()
+    texts = [len(q.responses) + len(kept) for q, (kept, _) in zip(questions, beside, strict=True)]
+    advance = begin(f"{one.label} · {plan.set.name}", sum(texts), sum(texts[:done]))
+    for start in range(done, len(questions), CHUNK):
+        chunk = questions[start : start + CHUNK]
+        extra = [kept for kept, _ in beside[start : start + CHUNK]]
+        turns = [
+            one.turns(q, [*q.responses, *(v.turns for v in kept)])
+            for q, kept in zip(chunk, extra, strict=True)
+        ]
+        prompts, groups = zip(*turns, strict=True)
+        read = one.scorer.read_groups(prompts, groups, advance=advance)
+        edges = list(pairwise(accumulate(map(len, groups), initial=0)))
+        values = [read.values[start:stop].tolist() for start, stop in edges]
+        tokens = [list(read.tokens[start:stop]) for start, stop in edges]
+        file.append(list(map(_row, chunk, extra, values, tokens)))
+    file.finish()
+
+
+def _row(
+    question: Question, extra: Sequence[Variant], values: list[float], tokens: list[int]
+) -> dict[str, Any]:
+    real = len(question.responses)
+    row: dict[str, Any] = {
+        "name": question.name,
+        "rewards": values[:real],
+        "tokens": tokens[:real],
+        "edits": {},
+        "probes": {},
+        "given": {},
+    }
+    for variant, value in zip(extra, values[real:], strict=True):
+        if variant.kind == "given":
+            row["given"].setdefault(variant.name, []).append(value)
+        else:
+            row[KINDS[variant.kind]][variant.name] = value
+    return row
+
+
+def _fitting(
+    one: Contestant, question: Question, found: list[Variant]
+) -> tuple[list[Variant], int]:
+    """The variants that the model can take, and how many are too long for it."""
+    if one.scorer.encoder.truncation != "error":
+        return found, 0
+    kept = [v for v in found if not _too_long(one, question, v.turns)]
+    return kept, len(found) - len(kept)
+
+
+def _too_long(one: Contestant, question: Question, turns: Turns) -> bool:
+    prompt, (response,) = one.turns(question, [turns])
+    return one.scorer.encoder.excess(one.scorer.encode(prompt, response)) > 0
+
+
+def _facts(
+    one: Contestant, lengths: Lengths, beside: Sequence[tuple[list[Variant], int]]
+) -> dict[str, Any]:
+    return {
+        "path": one.path,
+        "truncated": lengths.truncated,
+        "longest": lengths.longest,
+        "too_long": sum(gone for _, gone in beside),
+    }

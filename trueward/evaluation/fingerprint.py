@@ -1,0 +1,87 @@
+"""Digests by which one sitting knows that it goes on with another's model and data."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from transformers.utils import cached_file
+
+from trueward.errors import ModelError
+from trueward.types import Item
+
+FILES = (
+    "config.json",
+    "adapter_config.json",
+    "*.safetensors",
+    "tokenizer*",
+    "chat_template*",
+    "special_tokens_map.json",
+    "vocab*",
+    "merges.txt",
+    "*.model",
+    "trueward.json",
+)
+"""The files of a checkpoint on which its rewards depend."""
+_WHOLE = 64 * 2**20
+_BLOCK = 2**20
+
+
+def model_digest(path: str) -> str:
+    """A digest of a checkpoint folder, or the commit of a hub name.
+
+    Of a file above 64 MiB the size, the first MiB and 63 more, spread evenly, are read: another
+    training changes every tensor.
+
+    Raises:
+        ModelError: there is no such folder or hub name.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        return _hub_commit(path)
+    total = hashlib.sha256()
+    for file in sorted({file for pattern in FILES for file in folder.glob(pattern)}):
+        total.update(file.name.encode() + _file_digest(file))
+    adapter = folder / "adapter_config.json"
+    if adapter.is_file():
+        base = json.loads(adapter.read_text(encoding="utf-8")).get("base_model_name_or_path")
+        total.update(model_digest(str(base)).encode())
+    return f"sha256:{total.hexdigest()[:16]}"
+
+
+def data_digest(items: Iterable[Item]) -> str:
+    """A digest of items: their prompts, responses and labels, in order."""
+    return rows_digest(map(asdict, items))
+
+
+def rows_digest(rows: Iterable[Mapping[str, Any]]) -> str:
+    """A digest of rows, in order."""
+    total = hashlib.sha256()
+    for row in rows:
+        total.update(json.dumps(row, sort_keys=True, default=str).encode() + b"\n")
+    return f"sha256:{total.hexdigest()[:16]}"
+
+
+def _file_digest(file: Path) -> bytes:
+    size = file.stat().st_size
+    found = hashlib.sha256(str(size).encode())
+    with file.open("rb") as stream:
+        if size <= _WHOLE:
+            found.update(stream.read())
+        else:
+            for block in range(64):
+                stream.seek(block * (size - _BLOCK) // 63)
+                found.update(stream.read(_BLOCK))
+    return found.digest()
+
+
+def _hub_commit(name: str) -> str:
+    try:
+        file = cached_file(name, "config.json")
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"{name}: no folder of a model, and no hub name whose config.json can be read"
+        ) from error
+    return f"{name}@{Path(str(file)).parent.name}"
