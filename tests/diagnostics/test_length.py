@@ -57,7 +57,16 @@ def test_without_such_pairs_the_accuracy_is_undefined():
 
 
 def test_unequal_lengths_are_refused():
-    with pytest.raises(DataError, match="one of each a response"):
+    with pytest.raises(DataError, match="got 1 rewards, 2 lengths; give one of each"):
         length_correlation([1.0], [1, 2], ["a", "a"])
-    with pytest.raises(DataError, match="both lengths of every pair"):
+    with pytest.raises(DataError, match="1 rewards and lengths and 2 prompts"):
+        length_correlation([1.0], [1], ["a", "a"])
+    with pytest.raises(DataError, match="1 chosen lengths, 2 rejected lengths"):
         accuracy_when_shorter_chosen([1.0], [0.0], [1], [1, 2])
+
+
+def test_numbers_that_are_none_are_refused():
+    with pytest.raises(DataError, match="1 of 2 rewards are not finite, the first in row 1"):
+        length_correlation([1.0, math.nan], [1, 2], ["a", "a"])
+    with pytest.raises(DataError, match="at least one; got shape"):
+        accuracy_when_shorter_chosen([], [], [], [])

@@ -6,6 +6,7 @@ import pytest
 from trueward.diagnostics import (
     difference_statistics,
     effective_rank,
+    effective_rank_shift,
     norm_shift,
     norm_statistics,
     split_norms,
@@ -36,6 +37,16 @@ def test_shift_is_split_minus_train():
     assert shift.relative_mean == pytest.approx(0.5)
     assert shift.mean == pytest.approx(0.5 * np.sqrt((train**2).sum(1)).mean())
     assert shift.cv == pytest.approx(0.0, abs=1e-12)
+
+
+def test_shift_of_difference_norms():
+    train = difference_statistics(np.array([[3.0, 4.0], [0.0, 1.0]]), np.zeros((2, 2)))
+    split = difference_statistics(np.array([[6.0, 8.0], [0.0, 10.0]]), np.zeros((2, 2)))
+    shift = norm_shift(split, train)
+    assert (shift.mean, shift.std, shift.cv) == pytest.approx((7.0, -2.0, -2 / 3))
+    assert shift.relative_mean == pytest.approx(7 / 3)
+    with pytest.raises(DataError, match="both sides of every pair"):
+        difference_statistics(np.zeros((2, 2)), np.zeros((3, 2)))
 
 
 def test_float16_states_do_not_overflow():
@@ -84,3 +95,22 @@ def test_effective_rank_against_the_gram_matrix_and_its_invariances():
     expected = np.exp(-(p * np.log(p)).sum())
     assert effective_rank(states) == pytest.approx(expected)
     assert effective_rank(7.0 * states[::-1]) == pytest.approx(expected)
+
+
+def test_effective_rank_shift_compares_equal_numbers_of_rows():
+    rng = np.random.default_rng(4)
+    states = rng.normal(size=(400, 30))
+    few = states[:20]
+    assert effective_rank(states) > effective_rank(few) + 5
+    shift = effective_rank_shift(few, states)
+    assert shift.rows == 20
+    assert shift.train == pytest.approx(effective_rank(few))
+    assert abs(shift.difference) < 1.5
+    assert shift.difference == shift.unseen - shift.train
+    # folded training states against full unseen ones
+    assert effective_rank_shift(few * ([1.0] + [0.0] * 29), states).difference > 10
+
+
+def test_effective_rank_shift_of_another_model():
+    with pytest.raises(DataError, match="same model"):
+        effective_rank_shift(np.ones((3, 4)), np.ones((3, 5)))

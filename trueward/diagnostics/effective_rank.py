@@ -7,6 +7,7 @@ unseen one says that training folded its own inputs into few directions that new
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
@@ -14,6 +15,18 @@ from numpy import ndarray
 from scipy.stats import entropy
 
 from trueward.errors import DataError
+
+
+@dataclass(frozen=True)
+class RankShift:
+    """Effective rank of training and unseen inputs, taken over equally many rows of each."""
+
+    train: float
+    unseen: float
+    difference: float
+    """unseen − train; above 0 where new inputs leave the directions that training folded into."""
+    rows: int
+    """Rows of each side: those of the smaller one."""
 
 
 def effective_rank(hidden: Float[ndarray, "rows hidden"]) -> float:
@@ -33,3 +46,29 @@ def effective_rank(hidden: Float[ndarray, "rows hidden"]) -> float:
         )
     singular = np.linalg.svd(states, compute_uv=False)
     return float(np.exp(entropy(singular))) if singular[0] > 0 else math.nan
+
+
+def effective_rank_shift(
+    train: Float[ndarray, "_ _"], unseen: Float[ndarray, "_ _"], *, seed: int = 0
+) -> RankShift:
+    """Effective rank of unseen inputs less that of training inputs, at equal numbers of rows.
+
+    More rows raise the rank, so the larger side is cut to as many, drawn without replacement.
+
+    Args:
+        train: hidden states of training inputs, shape (rows, hidden).
+        unseen: those of another split, with rows of its own.
+        seed: of the draw.
+
+    Raises:
+        DataError: if a side has no rows, a value is not finite, or hidden sizes differ.
+    """
+    sides = np.asarray(train, dtype=np.float64), np.asarray(unseen, dtype=np.float64)
+    if sides[0].shape[1:] != sides[1].shape[1:] or sides[0].ndim != 2:
+        raise DataError(
+            f"effective rank: got shapes {sides[0].shape} and {sides[1].shape}; "
+            "compare states of the same model, shape (rows, hidden)"
+        )
+    rows, rng = min(map(len, sides)), np.random.default_rng(seed)
+    ranks = [effective_rank(rng.permutation(side)[:rows]) for side in sides]
+    return RankShift(ranks[0], ranks[1], ranks[1] - ranks[0], rows)

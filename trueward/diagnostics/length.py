@@ -18,6 +18,7 @@ from numpy import ndarray
 from numpy.typing import ArrayLike
 from scipy.stats import pearsonr, spearmanr
 
+from trueward.diagnostics.columns import columns
 from trueward.errors import DataError
 
 
@@ -51,13 +52,13 @@ def length_correlation(
         prompts: the prompt each response answers.
 
     Raises:
-        DataError: if the three differ in length.
+        DataError: if the three differ in length or are empty, or a number is not finite.
     """
-    reward, length = np.asarray(rewards, np.float64), np.asarray(lengths, np.float64)
-    if not reward.shape == length.shape == (len(prompts),):
+    reward, length = columns("length correlation", {"rewards": rewards, "lengths": lengths})
+    if reward.size != len(prompts):
         raise DataError(
-            f"length correlation: got rewards {reward.shape}, lengths {length.shape} and "
-            f"{len(prompts)} prompts; give one of each a response"
+            f"length correlation: got {reward.size} rewards and lengths and {len(prompts)} "
+            "prompts; give one of each for every item"
         )
     _, slots = np.unique(np.asarray(prompts), return_inverse=True)
     inner_reward, inner_length = _without_means(reward, slots), _without_means(length, slots)
@@ -81,17 +82,17 @@ def accuracy_when_shorter_chosen(
         rejected_lengths: tokens of the rejected ones.
 
     Raises:
-        DataError: if the four differ in length.
+        DataError: if the four differ in length or are empty, or a number is not finite.
     """
-    plus, minus, long_plus, long_minus = (
-        np.asarray(side, np.float64)
-        for side in (chosen, rejected, chosen_lengths, rejected_lengths)
+    plus, minus, long_plus, long_minus = columns(
+        "length accuracy",
+        {
+            "chosen rewards": chosen,
+            "rejected rewards": rejected,
+            "chosen lengths": chosen_lengths,
+            "rejected lengths": rejected_lengths,
+        },
     )
-    if not plus.shape == minus.shape == long_plus.shape == long_minus.shape:
-        raise DataError(
-            f"length accuracy: got shapes {plus.shape}, {minus.shape}, {long_plus.shape}, "
-            f"{long_minus.shape}; give both rewards and both lengths of every pair"
-        )
     shorter = long_plus < long_minus
     right = (plus > minus)[shorter]
     return ShorterChosen(float(right.mean()) if right.size else math.nan, int(right.size))

@@ -9,7 +9,7 @@ the backbone ends in an RMSNorm or LayerNorm, ‖h‖ after it is pinned near �
 learnt: then read the norms before it.
 """
 
-from collections.abc import Sequence
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,17 +18,10 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from trueward.diagnostics.effective_rank import effective_rank
+from trueward.diagnostics.histogram import Histogram
 from trueward.errors import DataError
 
 BINS = 40
-
-
-@dataclass(frozen=True)
-class Histogram:
-    """Counts between edges; one edge more than counts."""
-
-    edges: Sequence[float]
-    counts: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -47,6 +40,11 @@ class Moments:
 
     mean: float
     std: float
+
+    @property
+    def cv(self) -> float:
+        """Coefficient of variation, std/mean; NaN where the mean is 0."""
+        return self.std / self.mean if self.mean > 0 else math.nan
 
 
 @dataclass(frozen=True)
@@ -72,30 +70,36 @@ def norm_statistics(hidden: Float[ndarray, "rows hidden"], bins: int = BINS) -> 
     return NormStatistics(
         mean=mean,
         std=std,
-        cv=std / mean if mean > 0 else float("nan"),
+        cv=std / mean if mean > 0 else math.nan,
         histogram=Histogram(edges.tolist(), counts.tolist()),
     )
 
 
 def difference_statistics(
-    chosen: Float[ndarray, "pairs hidden"], rejected: Float[ndarray, "pairs hidden"]
+    chosen: Float[ndarray, "_ _"], rejected: Float[ndarray, "_ _"]
 ) -> Moments:
-    """Mean and standard deviation of ‖h⁺ − h⁻‖₂ over pairs.
+    """Mean and standard deviation of ‖h⁺ − h⁻‖₂ over pairs; both of shape (pairs, hidden).
 
     Raises:
-        DataError: if there are no pairs or a value is not finite.
+        DataError: if there are no pairs, the sides differ in shape or a value is not finite.
     """
-    norms = _norms(np.asarray(chosen, dtype=np.float64) - np.asarray(rejected, dtype=np.float64))
+    plus, minus = np.asarray(chosen, dtype=np.float64), np.asarray(rejected, dtype=np.float64)
+    if plus.shape != minus.shape:
+        raise DataError(
+            f"norms: got chosen states {plus.shape} and rejected ones {minus.shape}; "
+            "give both sides of every pair"
+        )
+    norms = _norms(plus - minus)
     return Moments(float(norms.mean()), float(norms.std()))
 
 
-def norm_shift(split: NormStatistics, train: NormStatistics) -> NormShift:
-    """The shift of a split's norms from the train split's."""
+def norm_shift(split: NormStatistics | Moments, train: NormStatistics | Moments) -> NormShift:
+    """The shift of a split's norms, ‖h‖ or ‖h⁺ − h⁻‖, from the train split's."""
     return NormShift(
         mean=split.mean - train.mean,
         std=split.std - train.std,
         cv=split.cv - train.cv,
-        relative_mean=split.mean / train.mean - 1 if train.mean > 0 else float("nan"),
+        relative_mean=split.mean / train.mean - 1 if train.mean > 0 else math.nan,
     )
 
 
