@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
+from helpers import results as folders
 
-from trueward.evals import METRICS, RunResult, Scores, StudyResults, summarise
+from trueward.evals import METRICS, RunResult, Scores, StudyResults, save_study_results, summarise
 
 SPLITS = ("train", "in_domain", "prompt_disjoint", "response_disjoint", "mutual_disjoint")
 BASE = dict(zip((m.name for m in METRICS), (0.82, 0.64, 0.58, 0.49, 0.41, 0.22), strict=True))
@@ -144,3 +145,19 @@ def build_study():
 @pytest.fixture(scope="session")
 def results() -> StudyResults:
     return build()
+
+
+@pytest.fixture(scope="session")
+def mixed(results, tmp_path_factory):
+    """Folders of every kind by name: study, eval, diagnose, train, begun, bon."""
+    root = tmp_path_factory.mktemp("mixed")
+    (root / "study").mkdir()
+    save_study_results(results, root / "study" / "results.json")
+    return {
+        "study": root / "study",
+        "eval": folders.evaluation(root / "eval", {"first": 0.5, "good": 0.8, "same": 0.5}),
+        "diagnose": folders.diagnosis(root / "diagnose", root / "data"),
+        "train": folders.training(root / "rm"),
+        "begun": folders.training(root / "begun", finished=False, steps=20),
+        "bon": folders.best_of_n(root / "bon"),
+    }

@@ -9,10 +9,18 @@ from plotly import graph_objects as go
 from trueward.errors import DataError, InputError
 from trueward.report import write_report
 from trueward.report.distributions import _rebinned
-from trueward.report.page import page
+from trueward.report.findings import findings
+from trueward.report.material import Material
+from trueward.report.page import page as whole_page
 
 HOSTILE = '<img src="http://evil.example/x.png" onerror=alert(1)> & "co"'
 LOADS = {"src", "href", "srcset", "data", "poster", "action", "formaction", "background"}
+
+
+def page(results, plotly):
+    """The page of one study."""
+    material = Material(studies={results.name: results})
+    return whole_page(material, findings(material), plotly)
 
 
 class Document(HTMLParser):
@@ -75,8 +83,8 @@ def test_nothing_is_loaded(document):
 
 
 def test_sections_come_in_order_and_are_named(document):
-    order = ["Verdict", "Comparison", "Scenarios", "Training", "Norms of hidden states"]
-    order += ["Reward against gold", "Runs", "Settings", "Environment", "Command"]
+    order = ["Verdict", "Comparison", "Scenarios", "Norms of hidden states"]
+    order += ["Reward against gold", "Training", "Runs", "Settings", "Environment", "Command"]
     assert document.text("h2") == order
     names = [attributes["aria-labelledby"] for attributes in document.all("section")]
     assert names == [attributes["id"] for attributes in document.all("h2")]

@@ -23,7 +23,8 @@ def scenario_bars(results: StudyResults) -> Html:
         "li", element("span", class_="swatch dashed", aria_hidden="true"), "counting words"
     )
     extra = [dashed] if "length" in results.baselines else []
-    caption = f"Means over seeds with {percent(results.comparison.confidence)} intervals."
+    over = " over seeds" if len(results.comparison.seeds) > 1 else ""
+    caption = f"Means{over} with {percent(results.comparison.confidence)} intervals."
     return figure(caption, objectives_legend(results, *extra), panels, "large")
 
 

@@ -1,13 +1,13 @@
 """Training curves: the mean over seeds as a line, every seed as a thin one."""
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy import ndarray
 
-from trueward.evals import RunResult, StudyResults
+from trueward.evals import StudyResults
 from trueward.report.html import Html
 from trueward.report.numbers import fixed
 from trueward.report.plots import Panel, axis, colors_of, figure, layout, objectives_legend
@@ -25,32 +25,41 @@ TITLES = {
 }
 
 
+Curve: TypeAlias = Mapping[str, Sequence[int | float]]
+"""Lists by name, against `step`, or `eval_step` for names that begin with `eval_`."""
+
+
 def training_curves(results: StudyResults) -> Html:
     """A panel a curve that any run logged, in the order of the titles."""
-    runs = list(results.runs.values())
-    keys = dict.fromkeys([*TITLES, *(key for run in runs for key in run.curve)])
-    panels = [
-        _curves(results, key)
-        for key in keys
-        if key not in ("step", "eval_step") and any(_points(run, key)[0].size for run in runs)
-    ]
+    groups = {
+        results.labels[objective]: (color, [run.curve for run in runs_of(results, objective)])
+        for objective, color in colors_of(results).items()
+    }
     caption = (
         "Against optimiser steps. Strong lines are means over seeds, thin ones single seeds; "
         f"long logs are averaged into at most {POINTS} points."
     )
-    return figure(caption, objectives_legend(results), panels)
+    return figure(caption, objectives_legend(results), curve_panels(groups))
 
 
-def _curves(results: StudyResults, key: str) -> Panel:
+def curve_panels(groups: Mapping[str, tuple[str, Sequence[Curve]]]) -> list[Panel]:
+    """A panel a name; by label its colour and the curves of its runs."""
+    curves = [curve for _, group in groups.values() for curve in group]
+    keys = dict.fromkeys([*TITLES, *(key for curve in curves for key in curve)])
+    return [
+        _curves(groups, key)
+        for key in keys
+        if key not in ("step", "eval_step") and any(_points(c, key)[0].size for c in curves)
+    ]
+
+
+def _curves(groups: Mapping[str, tuple[str, Sequence[Curve]]], key: str) -> Panel:
     traces: list[dict[str, Any]] = []
     spoken = []
-    for objective, color in colors_of(results).items():
-        curves = [
-            c for c in (_points(run, key) for run in runs_of(results, objective)) if c[0].size
-        ]
+    for label, (color, group) in groups.items():
+        curves = [c for c in (_points(curve, key) for curve in group) if c[0].size]
         if not curves:
             continue
-        label = results.labels[objective]
         thin = {"width": 0.7, "color": color}
         if len(curves) > 1:
             traces += [
@@ -81,10 +90,10 @@ def _trace(name: str, steps: ndarray, values: ndarray, line: dict[str, Any]) -> 
     }
 
 
-def _points(run: RunResult, key: str) -> tuple[ndarray, ndarray]:
+def _points(curve: Curve, key: str) -> tuple[ndarray, ndarray]:
     """Steps and values of a curve, without undefined values, averaged into few points."""
-    steps = run.curve.get("eval_step" if key.startswith("eval_") else "step", [])
-    values = run.curve.get(key, [])
+    steps = curve.get("eval_step" if key.startswith("eval_") else "step", [])
+    values = curve.get(key, [])
     kept = [(s, v) for s, v in zip(steps, values, strict=False) if not math.isnan(v)]
     if not kept:
         return np.empty(0), np.empty(0)

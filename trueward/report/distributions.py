@@ -34,7 +34,7 @@ def _figure(results: StudyResults, place: str) -> Html:
     where = PLACES[place]
     if not _blocks(results, "pre_norm"):
         where = "at the head's input; the backbone has no final norm that could be read before"
-    caption = f"Distribution of ‖h‖ {where}: share of sequences, all seeds, far outliers cut off."
+    caption = f"Distribution of ‖h‖ {where}: share of sequences, far outliers cut off."
     return figure(caption, legend_of(colors), panels, "small")
 
 

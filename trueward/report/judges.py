@@ -7,7 +7,7 @@ from typing import Any
 from trueward.evals import RunResult, StudyResults
 from trueward.report.html import Html, element, table
 from trueward.report.numbers import MISSING, fixed, mean, short, signed
-from trueward.report.tables import cell, head_cells, row_of, runs_of
+from trueward.report.tables import cell, head_cells, row_of, runs_of, text
 
 Reader = Callable[[Mapping[str, Any], Mapping[str, Any]], float]
 """A statistic of a split's block, given the train split's block too."""
@@ -28,16 +28,17 @@ def scalars_table(results: StudyResults) -> Html:
     return table("Other judges: mean over seeds, and smallest to largest", head, rows)
 
 
-def hidden_table(results: StudyResults) -> Html:
+def hidden_table(results: StudyResults, noun: str = "objective") -> Html:
     """One row an objective and split: norms, their shift from train, effective rank."""
     rows = [
-        row_of(results.labels[o], [cell(split.replace("_", " ")), *_statistics(runs, split)])
+        row_of(results.labels[o], [text(split.replace("_", " ")), *_statistics(runs, split)])
         for o in results.comparison.objectives
         if (runs := runs_of(results, o))
         for split in runs[0].norms
     ]
-    head = head_cells("Objective", ["Split", *(title for title, _, _ in _COLUMNS)])
-    return table("Hidden states: means over seeds", head, rows)
+    head = head_cells(noun.capitalize(), ["Split", *(title for title, _, _ in _COLUMNS)], texts=1)
+    over = "Hidden states: means over seeds" if noun == "objective" else "Hidden states"
+    return table(over, head, rows)
 
 
 def _of(place: str, statistic: str) -> Reader:

@@ -13,14 +13,14 @@ def fixed(value: float, digits: int = 3) -> str:
     """A number with fixed decimals and a true minus; a dash where it is undefined."""
     if math.isnan(value):
         return MISSING
-    return f"{value:.{digits}f}".replace("-", MINUS)
+    return f"{value:z.{digits}f}".replace("-", MINUS)
 
 
 def signed(value: float, digits: int = 3) -> str:
     """The same with its sign always shown."""
     if math.isnan(value):
         return MISSING
-    return f"{value:+.{digits}f}".replace("-", MINUS)
+    return f"{value:+z.{digits}f}".replace("-", MINUS)
 
 
 def short(value: float) -> str:
@@ -54,6 +54,11 @@ def count(number: int, noun: str) -> str:
 def listed(words: list[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def spaced(name: str) -> str:
+    """A set's or measure's name as words."""
+    return name.replace("_", " ")
 
 
 def mean(values: Sequence[int | float]) -> float:

@@ -1,6 +1,6 @@
 """The report: results in, one page out that opens anywhere without a network."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -9,16 +9,11 @@ from trueward.errors import InputError
 from trueward.evals import StudyResults
 from trueward.evals.files import write_text
 from trueward.evals.json_field import JsonField
-from trueward.report.bars import scenario_bars
-from trueward.report.curves import training_curves
-from trueward.report.differences import difference_plot
-from trueward.report.distributions import norm_distributions
+from trueward.report.findings import Findings, findings
 from trueward.report.html import Html, element, join, section
-from trueward.report.judges import hidden_table, scalars_table
-from trueward.report.numbers import count, percent
-from trueward.report.scatter import reward_against_gold
-from trueward.report.tables import comparison_table, facts, seeds_table
-from trueward.report.verdict import verdict
+from trueward.report.material import Material
+from trueward.report.numbers import count, listed
+from trueward.report.sections import Section, sections
 
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data: blob:"
@@ -27,7 +22,7 @@ _POLICY = (
 
 
 def write_report(results: StudyResults | Mapping[str, Any], path: Path | str) -> None:
-    """Write one self-contained HTML page: verdict, tables, plots, settings and command.
+    """Write one study as a self-contained HTML page: verdict, tables, plots, settings, command.
 
     Args:
         results: a study's results, or the document in its `results.json`.
@@ -39,101 +34,66 @@ def write_report(results: StudyResults | Mapping[str, Any], path: Path | str) ->
     """
     if not isinstance(results, StudyResults):
         results = StudyResults.from_json(JsonField(dict(results), "results"))
-    write_text(page(results, _plotly()), path)
+    material = Material(studies={results.name: results})
+    write_page(material, findings(material), path)
 
 
-def page(results: StudyResults, plotly: str) -> Html:
+def write_page(material: Material, told: Findings, path: Path | str) -> None:
+    """Write any mix of results as such a page. Raises InputError if plotly is not installed."""
+    write_text(page(material, told, _plotly()), path)
+
+
+def page(material: Material, told: Findings, plotly: str) -> Html:
     """The whole page, with plotly.js's source in it."""
+    kind = "study" if material.only_studies else "report"
     head = element(
         "head",
         Html('<meta charset="utf-8">'),
         Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
         Html(f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'),
         Html('<meta name="color-scheme" content="light dark">'),
-        element("title", f"{results.name} – Trueward study"),
+        element("title", f"{material.title} – Trueward {kind}"),
         element("style", _asset("report.css")),
     )
+    parts = sections(material, told)
     body = element(
         "body",
         element("a", "Skip to the verdict", href="#verdict", class_="skip"),
-        element("header", *_header(results)),
-        element("main", *_sections(results)),
+        element("header", *_header(material), _contents(parts)),
+        element("main", *(section(one.identifier, one.title, *one.children) for one in parts)),
         element("script", Html(plotly)),
         element("script", _asset("report.js")),
     )
     return join(Html("<!doctype html>\n"), element("html", head, body, lang="en"), Html("\n"))
 
 
-def _header(results: StudyResults) -> list[Html]:
-    comparison = results.comparison
-    what = ", ".join(
-        (
-            count(len(comparison.objectives), "objective"),
-            count(len(comparison.seeds), "seed"),
-            count(len(results.runs), "run"),
-        )
-    )
-    written = element("time", results.created, datetime=results.created)
-    return [element("h1", results.name), element("p", f"{what}. Written ", written)]
-
-
-def _sections(results: StudyResults) -> list[Html]:
-    return [
-        section("verdict", "Verdict", *_verdict(results)),
-        section("comparison", "Comparison", *_comparison(results)),
-        section("scenarios", "Scenarios", scenario_bars(results)),
-        section("training", "Training", training_curves(results)),
-        section("norms", "Norms of hidden states", norm_distributions(results)),
-        section("gold", "Reward against gold", reward_against_gold(results)),
-        section("runs", "Runs", *_runs(results)),
-        section("settings", "Settings", facts(results.settings)),
-        section("environment", "Environment", facts(results.environment)),
-        section("command", "Command", _command(results.command)),
+def _header(material: Material) -> list[Html]:
+    parts = []
+    for results in material.studies.values():
+        counts = (len(results.comparison.objectives), len(results.comparison.seeds))
+        nouns = zip((*counts, len(results.runs)), ("objective", "seed", "run"), strict=True)
+        name = "" if material.only_studies and len(material.studies) == 1 else f"{results.name}: "
+        written = element("time", results.created, datetime=results.created)
+        words = name + ", ".join(count(*pair) for pair in nouns)
+        parts.append(element("p", f"{words}. Written ", written))
+    others = {
+        "model on suites": len(material.suites),
+        "diagnosis": len(material.diagnoses),
+        "best-of-n comparison": len(material.optimizations),
+        "training run": len(material.runs),
+    }
+    plural = {"model on suites": "models on suites", "diagnosis": "diagnoses"}
+    there = [
+        f"{n} {plural.get(noun, noun + 's') if n > 1 else noun}" for noun, n in others.items() if n
     ]
+    if there:
+        parts.append(element("p", listed(there) + "."))
+    return [element("h1", material.title), *parts]
 
 
-def _verdict(results: StudyResults) -> list[Html]:
-    said = verdict(results)
-    findings = [element("li", sentence) for sentence in said.findings]
-    return [
-        element("p", said.headline, class_="headline"),
-        *([element("ul", *findings)] if findings else []),
-        *(element("p", sentence, class_="note") for sentence in said.caveats),
-    ]
-
-
-def _comparison(results: StudyResults) -> list[Html]:
-    parts = [comparison_table(results), _legend(results)]
-    if len(results.comparison.objectives) > 1:
-        parts.append(difference_plot(results))
-    return parts
-
-
-def _runs(results: StudyResults) -> list[Html]:
-    return [seeds_table(results), scalars_table(results), hidden_table(results)]
-
-
-def _legend(results: StudyResults) -> Html:
-    comparison = results.comparison
-    level = percent(comparison.confidence)
-    return element(
-        "p",
-        f"Each cell: mean and {level} interval; below, the difference to "
-        f"{results.labels[comparison.baseline]} and its interval. * the interval of the difference "
-        "excludes zero; ** it also holds after Holm's correction. Length alone is a scorer that "
-        "only counts words; the gold score is the best there is.",
-        class_="note",
-    )
-
-
-def _command(command: str) -> Html:
-    return element(
-        "pre",
-        element("code", command),
-        tabindex="0",
-        role="region",
-        aria_label="The exact command",
-    )
+def _contents(parts: Sequence[Section]) -> Html:
+    links = [element("li", element("a", one.title, href=f"#{one.identifier}")) for one in parts]
+    return element("nav", element("ul", *links), aria_label="Contents")
 
 
 def _asset(name: str) -> Html:

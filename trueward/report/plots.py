@@ -12,7 +12,7 @@ from trueward.report.html import Html, element
 GREY = "#808a96"
 SERIES = ("#2f7fd1", "#d9772b", "#2a9d78", "#b65fb8", "#c09a1f", "#d1495b", "#5c6bc0", "#4d9aa8")
 """Mid-toned, so that they stand on a light and on a dark page."""
-SPLITS = ("#808a96", "#2a9d78", "#2f7fd1", "#b65fb8", "#d1495b")
+SPLITS = ("#808a96", "#2a9d78", "#2f7fd1", "#b65fb8", "#d1495b", "#c09a1f", "#4d9aa8")
 """Training data, then the scenarios as they move away from it."""
 
 
@@ -38,6 +38,13 @@ def colors_of(results: StudyResults) -> dict[str, str]:
     return {o: found[o] for o in results.comparison.objectives}
 
 
+def model_colors(models: Sequence[str]) -> dict[str, str]:
+    """A colour for each model; the first, which others are compared with, is grey if not alone."""
+    if len(models) == 1:
+        return {models[0]: SERIES[0]}
+    return {m: SERIES[(i - 1) % len(SERIES)] if i else GREY for i, m in enumerate(models)}
+
+
 def axis(title: str = "", **more: Any) -> dict[str, Any]:
     """An axis with its title and nothing that moves under a finger."""
     return {
@@ -46,6 +53,7 @@ def axis(title: str = "", **more: Any) -> dict[str, Any]:
         "automargin": True,
         "zeroline": False,
         "nticks": 6,
+        "exponentformat": "e",
         **more,
     }
 

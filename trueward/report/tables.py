@@ -14,10 +14,10 @@ def mark(difference: Difference) -> str:
     return "**" if difference.significant_holm else "*" if difference.significant else ""
 
 
-def comparison_table(results: StudyResults) -> Html:
+def comparison_table(results: StudyResults, noun: str = "objective") -> Html:
     """Objectives × metrics: mean and interval, then difference to the baseline and interval."""
     comparison, labels = results.comparison, results.labels
-    head = head_cells("Objective", [metric(name).title for name in comparison.metrics])
+    head = head_cells(noun.capitalize(), [metric(name).title for name in comparison.metrics])
     rows = [
         row_of(labels[o], [_cell(comparison.entry(m, o)) for m in comparison.metrics])
         for o in comparison.objectives
@@ -65,9 +65,12 @@ def runs_of(results: StudyResults, objective: str) -> list[RunResult]:
     return [run for run in results.runs.values() if run.objective == objective]
 
 
-def head_cells(first: str, others: list[str]) -> list[Html]:
-    """The cells of a header row."""
-    return [element("th", words, scope="col") for words in (first, *others)]
+def head_cells(first: str, others: list[str], texts: int = 0) -> list[Html]:
+    """The cells of a header row; the first `texts` of the others stand over text."""
+    return [
+        element("th", words, scope="col", class_="text" if 0 < place <= texts else None)
+        for place, words in enumerate((first, *others))
+    ]
 
 
 def row_of(name: str, cells: list[Html], class_: str | None = None) -> Html:
@@ -78,6 +81,11 @@ def row_of(name: str, cells: list[Html], class_: str | None = None) -> Html:
 def cell(words: str) -> Html:
     """A cell of plain text."""
     return element("td", words)
+
+
+def text(words: str) -> Html:
+    """A cell of text among numbers."""
+    return element("td", words, class_="text")
 
 
 def _cell(entry: Entry) -> Html:

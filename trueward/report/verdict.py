@@ -13,6 +13,8 @@ class Verdict:
     headline: str
     findings: tuple[str, ...]
     caveats: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    """What will break, by rules of thumb."""
 
 
 @dataclass(frozen=True)
@@ -32,17 +34,17 @@ class _Finding:
         return self.difference.significant_holm
 
 
-def verdict(results: StudyResults) -> Verdict:
+def verdict(results: StudyResults, noun: str = "objective") -> Verdict:
     """Read the comparison aloud.
 
     "Better" and "worse" are said of differences that hold after Holm's correction; what only its
-    own interval separates from zero is called a hint.
+    own interval separates from zero is called a hint. `noun` is what is compared.
     """
     found = _found(results)
     return Verdict(
         headline=_headline(results, found),
         findings=(*(_sentence(results, f) for f in found), *_level(results, found)),
-        caveats=(_sureness(results.comparison), *_length(results), *_undefined(results)),
+        caveats=(_sureness(results.comparison, noun), *_length(results), *_undefined(results)),
     )
 
 
@@ -84,7 +86,7 @@ def _verb(found: list[_Finding], one: str, many: str) -> str:
 
 def _metrics(found: list[_Finding]) -> str:
     names = dict.fromkeys(f.entry.metric for f in found)
-    titles = [_lower(metric(name).title) for name in names]
+    titles = [lower(metric(name).title) for name in names]
     shared = all(
         any(f.entry.metric == name and f.label == label for f in found)
         for name in names
@@ -101,22 +103,25 @@ def _sentence(results: StudyResults, found: _Finding) -> str:
     start = f"{found.label} is {direction} than {against}"
     if not found.sure:
         start = f"A hint that {start}"
-    ahead = found.difference.seeds_ahead if found.better else _seeds_behind(comparison, found)
+    ahead = _in_seeds(comparison, found, direction)
     holds = (
         "holds after Holm correction"
         if found.sure
         else f"does not hold after Holm correction, p = {fixed(found.difference.p_holm)}"
     )
     return (
-        f"{start} on {_lower(metric(found.entry.metric).title)} by {fixed(abs(gap.value))} "
+        f"{start} on {lower(metric(found.entry.metric).title)} by {fixed(abs(gap.value))} "
         f"({fixed(found.entry.mean.value)} against {fixed(base)}; {level} interval "
-        f"of the difference {signed(gap.low)} to {signed(gap.high)}; {direction} in {ahead} of "
-        f"{count(len(comparison.seeds), 'seed')}; {holds})."
+        f"of the difference {signed(gap.low)} to {signed(gap.high)}; {ahead}{holds})."
     )
 
 
-def _seeds_behind(comparison: Comparison, found: _Finding) -> int:
-    return len(comparison.seeds) - found.difference.seeds_ahead
+def _in_seeds(comparison: Comparison, found: _Finding, direction: str) -> str:
+    """In how many seeds it is so; nothing where there is one."""
+    seeds, ahead = len(comparison.seeds), found.difference.seeds_ahead
+    if seeds == 1:
+        return ""
+    return f"{direction} in {ahead if found.better else seeds - ahead} of {seeds} seeds; "
 
 
 def _level(results: StudyResults, found: list[_Finding]) -> list[str]:
@@ -137,18 +142,21 @@ def _level(results: StudyResults, found: list[_Finding]) -> list[str]:
     return [f"{listed(level)} {verb} {against} on {measures}."]
 
 
-def _sureness(comparison: Comparison) -> str:
+def _sureness(comparison: Comparison, noun: str) -> str:
     seeds, others = len(comparison.seeds), len(comparison.objectives) - 1
+    drawn = f", from {count(seeds, 'seed')}" if noun == "objective" else ""
     what = (
         f"Intervals are {percent(comparison.confidence)} bootstrap intervals over "
-        f"{comparison.resampled}, from {count(seeds, 'seed')}."
+        f"{comparison.resampled}{drawn}."
     )
     if others > 1:
-        what += f" Holm's correction covers the {others} objectives compared on one measure."
+        what += f" Holm's correction covers the {others} {noun}s compared on one measure."
+    if len(comparison.metrics) > 1 and others:
+        what += " Measures are not corrected for one another."
     if seeds == 1:
         return what + (
             " With one seed they leave out how much another seed would differ: read every "
-            "difference as one of these two trained models, not of the objectives."
+            "difference as one of these trained models, not of the ways they were trained."
         )
     if seeds < 5:
         return what + (
@@ -172,7 +180,7 @@ def _length(results: StudyResults) -> list[str]:
         if beaten:
             verb = "does" if len(beaten) == 1 else "do"
             sentences.append(
-                f"On {_lower(metric(name).title)} {listed(beaten)} {verb} no better than counting "
+                f"On {lower(metric(name).title)} {listed(beaten)} {verb} no better than counting "
                 f"words ({fixed(words[name])})."
             )
     return sentences
@@ -189,5 +197,6 @@ def _undefined(results: StudyResults) -> list[str]:
     ]
 
 
-def _lower(title: str) -> str:
+def lower(title: str) -> str:
+    """A title within a sentence."""
     return title[0].lower() + title[1:]

@@ -1,0 +1,55 @@
+"""`results.json` beside a report: schema `trueward.report/1`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from trueward.errors import OutputExistsError
+from trueward.evals.files import read_json, write_json
+from trueward.report.findings import Findings
+from trueward.report.material import Material
+
+SCHEMA = "trueward.report/1"
+FILE = "results.json"
+
+
+def report_document(material: Material, told: Findings, *, created: str) -> dict[str, Any]:
+    """The verdict, and every result it rests on as its own schema has it."""
+    return {
+        "schema": SCHEMA,
+        "title": material.title,
+        "created": created,
+        "verdict": [{"about": one.about, **asdict(one.verdict)} for one in told.said],
+        "studies": [
+            {"source": path, **results.to_dict()} for path, results in material.studies.items()
+        ],
+        "suites": [one.to_dict() for rows in material.suites.values() for one in rows],
+        "suite_differences": [asdict(one) for one in told.differences],
+        "diagnostics": [{"source": one.source, **one.document} for one in material.diagnoses],
+        "best_of_n": [{"source": path, **one} for path, one in material.optimizations.items()],
+        "runs": [asdict(one) for one in material.runs],
+    }
+
+
+def check_free(page: Path, *, overwrite: bool) -> None:
+    """Refuse to replace a report, or any other document called `results.json`.
+
+    Raises:
+        OutputExistsError: something is there.
+    """
+    beside = page.with_name(FILE)
+    if beside.exists() and read_json(beside).value.get("schema") != SCHEMA:
+        raise OutputExistsError(
+            f"{beside} holds other results, and a report writes its own there; choose another "
+            "folder with -o"
+        )
+    taken = next((path for path in (page, beside) if path.exists()), None)
+    if taken is not None and not overwrite:
+        raise OutputExistsError(f"{taken} is there already; choose another output, or --overwrite")
+
+
+def write_document(document: dict[str, Any], page: Path) -> Path:
+    """Write it beside the page; the path."""
+    path = page.with_name(FILE)
+    write_json(document, path)
+    return path
