@@ -1,0 +1,74 @@
+"""The folder of an export: written aside, then renamed; only exports are ever replaced."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trueward.errors import OutputExistsError
+from trueward.scoring.scorer import RECORD_FILE
+
+MARK = "exported_for"
+"""The key of `trueward.json` that only exports have."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export wrote."""
+
+    folder: Path
+    changes: tuple[str, ...]
+    """What differs from the checkpoint, and what to know: one line each."""
+    command: str
+    """How the target is run on it, as a shell line."""
+    pairs: int | None = None
+    """Pairs converted, where data was given."""
+
+
+def check_free(folder: Path, *, overwrite: bool) -> None:
+    """Raise OutputExistsError where the folder holds something, unless it may be overwritten."""
+    if folder.exists() and not folder.is_dir():
+        raise OutputExistsError(f"{folder} is a file, not a folder; choose another output")
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    if not overwrite:
+        raise OutputExistsError(f"{folder} is not empty; choose another, or give --overwrite")
+    if MARK not in read_record(folder):
+        raise OutputExistsError(
+            f"{folder} holds no export of ours; --overwrite will not remove it; choose another"
+        )
+
+
+@contextmanager
+def written_aside(folder: Path) -> Iterator[Path]:
+    """A new folder beside `folder` that takes its place at the end, or goes if there is none."""
+    aside = folder.absolute().with_name(f"{folder.absolute().name}.{os.getpid()}.tmp")
+    aside.mkdir(parents=True)
+    try:
+        yield aside
+        if folder.exists():
+            shutil.rmtree(folder)
+        aside.rename(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def read_record(folder: str | Path) -> dict[str, Any]:
+    """What training or an export wrote beside a checkpoint; empty where there is nothing."""
+    file = Path(folder) / RECORD_FILE
+    return read(file) if file.is_file() else {}
+
+
+def read(file: Path) -> dict[str, Any]:
+    """The JSON object in a file."""
+    document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return document
+
+
+def write(file: Path, document: dict[str, Any]) -> None:
+    """Write a JSON object as `transformers` does."""
+    file.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,128 @@
+"""For the official `rewardbench` package 0.1.4, which pins transformers 4.51.0."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig
+
+from trueward.data.messages import Turns
+from trueward.errors import ModelError
+from trueward.export.folder import (
+    MARK,
+    Exported,
+    check_free,
+    read,
+    read_record,
+    write,
+    written_aside,
+)
+from trueward.export.pairs import Pair, read_pairs, write_pairs
+from trueward.export.tokens import save_tokenizer
+from trueward.export.transformers_4 import config_4
+from trueward.models.loading import ADAPTER_FILE
+from trueward.models.pooling import pooling_of
+from trueward.scoring import Scorer
+from trueward.scoring.scorer import RECORD_FILE
+
+PAIRS_FILE = "pairs.jsonl"
+_MODEL_TYPES = """
+albert bart bert big_bird bigbird_pegasus biogpt bloom camembert code_llama convbert ctrl
+data2vec-text deberta deberta-v2 diffllama distilbert electra ernie esm falcon flaubert fnet
+funnel gemma gemma2 glm gpt-sw3 gpt2 gpt_bigcode gpt_neo gpt_neox gptj helium ibert jamba
+jetmoe layoutlm led lilt llama longformer luke markuplm mbart megatron-bert mistral mixtral
+mobilebert modernbert mpnet mpt mra mt5 mvp nemotron nystromformer openai-gpt opt persimmon phi
+phi3 phimoe plbart qwen2 qwen2_moe qwen3 qwen3_moe reformer rembert roberta
+roberta-prelayernorm roc_bert roformer squeezebert stablelm starcoder2 t5 umt5 xlm xlm-roberta
+xlm-roberta-xl xlnet xmod yoso zamba zamba2
+"""
+MODEL_TYPES = frozenset(_MODEL_TYPES.split())
+"""Text models with a `*ForSequenceClassification` class in transformers 4.51.0."""
+
+
+def export_for_rewardbench(
+    checkpoint: str, folder: Path, *, data: str | None = None, overwrite: bool = False
+) -> Exported:
+    """Write a checkpoint that `rewardbench` scores as `Scorer` does on the same messages.
+
+    An adapter is merged, in float32, so that merging rounds nothing. `data` becomes the JSONL file
+    that `--load_json` reads. The package truncates nothing: over-length sequences score otherwise.
+
+    Raises:
+        OutputExistsError: the folder holds something.
+        ModelError: no reward model, one that transformers 4.51 lacks, or no pad token.
+        DataError: pairs that the package would change.
+    """
+    check_free(folder, overwrite=overwrite)
+    _check_model(checkpoint)
+    read_in, report = read_pairs(data) if data is not None else (None, None)
+    adapter = (Path(checkpoint) / ADAPTER_FILE).is_file()
+    scorer = Scorer.from_pretrained(
+        checkpoint, device="cpu", dtype=torch.float32 if adapter else "auto"
+    )
+    changes = ["adapter merged into its base, in float32"] if adapter else []
+    if adapter:
+        scorer.model = scorer.model.merge_and_unload()
+    with written_aside(folder) as aside:
+        changes += _save_model(scorer.model, aside) + save_tokenizer(scorer, aside)
+        write(aside / RECORD_FILE, read_record(checkpoint) | {MARK: "rewardbench"})
+        if read_in is not None:
+            write_pairs(read_in, aside / PAIRS_FILE)
+    if report is not None:
+        changes.append(f"{PAIRS_FILE}: {report}")
+    changes += _over_length(scorer, read_in or [])
+    command = _command(scorer.model, folder, with_data=data is not None)
+    return Exported(folder, tuple(changes), command, None if read_in is None else len(read_in))
+
+
+def _check_model(checkpoint: str) -> None:
+    try:
+        config = AutoConfig.from_pretrained(checkpoint)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(f"cannot read a model at {checkpoint!r}: {reason}") from error
+    if config.model_type not in MODEL_TYPES:
+        raise ModelError(
+            f"{checkpoint} is a {config.model_type}, for which transformers 4.51.0, pinned by "
+            "rewardbench 0.1.4, has no ForSequenceClassification class; score it with Trueward's "
+            "suites"
+        )
+    if config.pad_token_id is None:
+        raise ModelError(
+            f"{checkpoint} has no pad_token_id in its config: rewardbench would pad with EOS and "
+            "read one token early; set one that no response ends with (training does)"
+        )
+
+
+def _save_model(model: Any, folder: Path) -> list[str]:
+    model.save_pretrained(folder)
+    file = folder / "config.json"
+    before = read(file)
+    after = config_4(before)
+    write(file, after)
+    gone, new = sorted(set(before) - set(after)), sorted(set(after) - set(before))
+    return [f"config.json: {', '.join(gone)} became {', '.join(new)}"] if gone else []
+
+
+def _over_length(scorer: Scorer, pairs: list[Pair]) -> list[str]:
+    sides: list[Turns] = [pair[side] for pair in pairs for side in ("chosen", "rejected")]
+    over = sum(scorer.encoder.excess(scorer.encode(side[:-1], side[-1:])) > 0 for side in sides)
+    if not over:
+        return []
+    return [
+        f"{over:,} of {len(sides):,} sequences are longer than max_length="
+        f"{scorer.encoder.max_length}: rewardbench does not truncate them"
+    ]
+
+
+def _command(model: Any, folder: Path, *, with_data: bool) -> str:
+    """The package pads left, which moves absolute positions and an encoder's first token."""
+    rotary = getattr(model.config, "rope_parameters", None) is not None
+    words = ["rewardbench", f"--model={folder}"]
+    if with_data:
+        words += [f"--dataset={folder / PAIRS_FILE}", "--load_json"]
+    words += ["--not_quantized", "--torch_dtype=float32"]
+    if not rotary or pooling_of(model) != "last":
+        words.append("--batch_size=1")
+    return shlex.join(words)
