@@ -1,0 +1,181 @@
+"""Runs of tiny policies: what is written, that watching changes nothing, and exact resumption."""
+
+import json
+import signal
+import threading
+from dataclasses import replace
+
+import pytest
+import torch
+from datasets import Dataset
+from helpers import checkpoints, tiny_data, tiny_models
+from safetensors.torch import load_file
+from transformers import TrainerCallback
+
+from trueward import Scorer
+from trueward.alignment.rl import AlignSettings, Shaping, align
+from trueward.alignment.rl import run as run_module
+from trueward.errors import InputError, OutputExistsError, RunError
+
+TRAINING = {
+    "max_steps": 4,
+    "per_device_train_batch_size": 8,
+    "max_completion_length": 6,
+    "learning_rate": 0.02,
+    "disable_tqdm": True,
+    "save_steps": 2,
+    "logging_steps": 1,
+}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("world")
+    tiny_models.save_base(tiny_models.DECODERS["llama"], str(folder / "policy"))
+    tiny_data.tokenizer().save_pretrained(folder / "policy")
+    rows = [{"prompt": f"w{i} w{i // 2 + 1} "} for i in range(38)]
+    Dataset.from_list(rows).to_json(folder / "prompts.jsonl")
+    return {
+        "policy": str(folder / "policy"),
+        "prompts": str(folder / "prompts.jsonl"),
+        "reward_models": (checkpoints.save(folder, seed=3, chat=None),),
+    }
+
+
+@pytest.fixture
+def settings(world, tmp_path):
+    return AlignSettings(
+        **world,
+        output_dir=str(tmp_path / "run"),
+        watch_prompts=12,
+        watch_every=2,
+        shaping=Shaping(normalize=True),
+        training=TRAINING,
+    )
+
+
+def weights(settings, name="policy"):
+    return load_file(f"{settings.output_dir}/{name}/model.safetensors")
+
+
+def same(first, second):
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("algorithm", ["rloo", "grpo"])
+def test_a_run(settings, algorithm, tmp_path, world):
+    extra = {"num_generations": 4} if algorithm == "grpo" else {}
+    out = align(
+        replace(
+            settings,
+            algorithm=algorithm,
+            gold=world["reward_models"][0],
+            training=TRAINING | extra,
+        )
+    )
+    assert out == json.loads((tmp_path / "run" / "align.json").read_text())
+    assert out["schema"] == "trueward.align/1"
+    assert [point["step"] for point in out["points"]] == [0, 2, 4]
+    start, *later = out["points"]
+    assert start["kl_k1"] == pytest.approx(0, abs=1e-5)
+    assert start["kl_k3"] == pytest.approx(0, abs=1e-5)
+    assert all(point["kl_k3"] > 1e-3 for point in later)
+    for point in out["points"]:  # the gold is the reward model itself here
+        assert point["gold_each"] == pytest.approx(point["proxy_each"], abs=1e-5)
+        assert 0 < point["length"] <= 6
+    assert out["best"]["step"] == max(out["points"], key=lambda p: p["gold"])["step"]
+    assert out["fit"]["points"] == 2
+    assert out["settings"]["shaping"]["normalize"] is True
+    with pytest.raises(OutputExistsError, match="finished"):
+        align(replace(settings, algorithm=algorithm))
+
+
+def test_watching_does_not_change_training(settings, tmp_path):
+    align(settings)
+    seldom = replace(settings, watch_every=100, output_dir=str(tmp_path / "seldom"))
+    align(seldom)
+    assert same(weights(settings), weights(seldom))
+
+
+class Interrupts(TrainerCallback):
+    """A signal in the middle of the third step."""
+
+    def on_step_begin(self, args, state, control, **kwargs):
+        if state.global_step == 2 and threading.current_thread() is threading.main_thread():
+            signal.raise_signal(signal.SIGTERM)
+
+
+def test_interrupted_and_resumed_is_the_same(settings, tmp_path, monkeypatch):
+    whole = align(settings)
+    broken = replace(settings, output_dir=str(tmp_path / "broken"))
+    build = run_module.rl_trainer
+
+    def interrupted(*args):
+        trainer = build(*args)
+        trainer.add_callback(Interrupts())
+        return trainer
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, "rl_trainer", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            align(broken)
+    assert (tmp_path / "broken" / "checkpoint-3" / "align_state.json").is_file()
+    other = replace(broken, watch_every=1)
+    with pytest.raises(OutputExistsError, match="other settings"):
+        align(other)
+    resumed = align(broken)
+    assert resumed["points"] == whole["points"]
+    assert same(weights(settings), weights(broken))
+
+
+def test_stops_at_the_alarm_and_keeps_the_best(settings, monkeypatch, world):
+    """A gold opposed to the proxy: what the policy learns, it loses."""
+    scorer = Scorer.from_pretrained(world["reward_models"][0])
+    monkeypatch.setattr(
+        run_module,
+        "load_gold",
+        lambda settings: lambda prompts, answers: [-r for r in scorer.score(prompts, answers)],
+    )
+    steady = TRAINING | {"max_steps": 40, "num_generations": 8, "beta": 0.0}
+    out = align(replace(settings, gold="opposed", stop_on_overoptimization=True, training=steady))
+    assert out["stopped"] == "over-optimization"
+    assert out["points"][-1]["step"] < 40
+    assert "gold_falls" in [alarm["kind"] for alarm in out["alarms"]]
+    assert out["best"]["step"] < out["points"][-1]["step"]
+    assert not same(weights(settings), weights(settings, "best"))
+
+
+class Spoils(TrainerCallback):
+    def on_pre_optimizer_step(self, args, state, control, model=None, **kwargs):
+        next(model.parameters()).grad.fill_(float("nan"))
+
+
+def test_a_gradient_that_is_no_number_stops_the_run(settings, monkeypatch, tmp_path):
+    build = run_module.rl_trainer
+
+    def spoiled(*args):
+        return build(*args[:-1], (Spoils(), *args[-1]))
+
+    monkeypatch.setattr(run_module, "rl_trainer", spoiled)
+    with pytest.raises(RunError, match=r"step 1: a gradient.*offending_batch\.json"):
+        align(settings)
+    saved = json.loads((tmp_path / "run" / "offending_batch.json").read_text())
+    assert len(saved["completions"]) == len(saved["rewards"]) == 8
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"algorithm": "rlo"}, "did you mean 'rloo'"),
+        ({"training": {"betta": 1}}, "no field 'betta'; did you mean 'beta'"),
+        ({"training": {"num_generations": 1}}, "RLOOConfig"),
+        ({"prompts": "nowhere.jsonl"}, "no such file"),
+        ({"watch_prompts": 38}, "more than the 38"),
+        ({"policy": "/nowhere/at/all"}, "cannot read a policy"),
+        ({"reward_models": ("/nowhere/at/all",)}, "/nowhere/at/all"),
+    ],
+)
+def test_bad_input_writes_nothing(settings, wrong, words, tmp_path):
+    with pytest.raises(InputError, match=words):
+        align(replace(settings, **wrong))
+    assert not (tmp_path / "run").exists()

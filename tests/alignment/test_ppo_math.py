@@ -1,0 +1,96 @@
+"""PPO's arithmetic against hand-worked numbers, and GAE against torchrl's where it is installed."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from trueward.alignment.rl import ppo_math as ppo
+
+
+def t(*rows):
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+MASK = t([1, 1, 1], [1, 1, 0])
+
+
+def test_the_score_is_at_the_last_token_and_kl_at_each():
+    ratio = t([0.1, -0.2, 0.3], [1.0, 2.0, 99.0])
+    got = ppo.token_rewards(torch.tensor([5.0, -1.0]), ratio, MASK, beta=0.5)
+    expected = [[-0.05, 0.1, 5 - 0.15], [-0.5, -1.0 - 1.0, 0.0]]
+    assert got.tolist() == [pytest.approx(row) for row in expected]
+
+
+def test_advantages_by_hand():
+    """γ = ½, λ = ½. First row: δ₂ = 4 − 2 = 2; δ₁ = 0 + ½·2 − 1 = 0; δ₀ = 1 + ½·1 − 1 = ½;
+    A = (½ + ¼·½, 0 + ¼·2, 2). Second row ends after two: δ₁ = 3 − 1 = 2; δ₀ = 0 + ½·1 − 0 = ½.
+    """
+    rewards = t([1, 0, 4], [0, 3, 0])
+    values = t([1, 1, 2], [0, 1, 7])
+    found, returns = ppo.advantages(rewards, values, MASK, gamma=0.5, lam=0.5)
+    assert found.tolist() == [[0.625, 0.5, 2.0], [1.0, 2.0, 0.0]]
+    assert returns.tolist() == [[1.625, 1.5, 4.0], [1.0, 3.0, 0.0]]
+
+
+def test_with_lambda_one_returns_are_sums_of_rewards_to_come():
+    generator = torch.Generator().manual_seed(0)
+    rewards, values = (torch.randn(3, 6, generator=generator).double() for _ in range(2))
+    _, returns = ppo.advantages(rewards, values, torch.ones_like(values), gamma=1.0, lam=1.0)
+    expected = np.cumsum(rewards.numpy()[:, ::-1], axis=1)[:, ::-1]
+    assert returns.numpy() == pytest.approx(expected)
+
+
+def test_advantages_are_torchrls():
+    functional = pytest.importorskip(
+        "torchrl.objectives.value.functional", reason='needs torchrl: pip install "torchrl>=0.14"'
+    )
+    generator = torch.Generator().manual_seed(1)
+    rewards, values = (torch.randn(4, 7, 1, generator=generator).double() for _ in range(2))
+    following = torch.cat([values[:, 1:], torch.zeros(4, 1, 1)], dim=1)
+    done = torch.zeros(4, 7, 1, dtype=torch.bool)
+    done[:, -1] = True
+    theirs, target = functional.generalized_advantage_estimate(
+        0.97, 0.9, values, following, rewards, done
+    )
+    ones = torch.ones(4, 7).double()
+    ours = ppo.advantages(rewards[..., 0], values[..., 0], ones, gamma=0.97, lam=0.9)
+    assert torch.allclose(ours[0], theirs[..., 0])
+    assert torch.allclose(ours[1], target[..., 0])
+
+
+def test_whitening_sees_no_padding():
+    got = ppo.whitened(t([1, 3, 5], [7, 9, 1e9]), MASK)
+    expected = (np.array([1, 3, 5, 7, 9]) - 5) / np.std([1, 3, 5, 7, 9])
+    assert got[MASK.bool()].tolist() == pytest.approx(expected, abs=1e-6)
+    assert got[1, 2] == 0
+
+
+def test_clipping_by_hand():
+    """ε = 0.2. Ratios 1.5, 0.5, 1.1 against A = 1, 1, −2, then 0.5 against −1:
+    −min(1.5, 1.2) = −1.2; −min(0.5, 0.8) = −0.5; −min(−2.2, −2.2) = 2.2; −min(−0.5, −0.8) = 0.8.
+    Two of the five tokens are clipped; the fifth, ratio 1 and A = 0, adds 0.
+    """
+    ratio = t([1.5, 0.5, 1.1], [0.5, 1.0, 3.0])
+    advantage = t([1, 1, -2], [-1, 0, 50])
+    loss, share = ppo.policy_loss(ratio.log(), torch.zeros_like(ratio), advantage, MASK, 0.2)
+    assert float(loss) == pytest.approx((-1.2 - 0.5 + 2.2 + 0.8 + 0) / 5)
+    assert float(share) == pytest.approx(2 / 5)
+
+
+def test_a_clipped_token_has_no_gradient():
+    logps = t([math.log(1.5), math.log(1.1), 0.0]).requires_grad_()
+    old = torch.zeros(1, 3).double()
+    ppo.policy_loss(logps, old, torch.ones(1, 3).double(), t([1, 1, 1]), 0.2)[0].backward()
+    assert logps.grad[0].tolist() == pytest.approx([0.0, -1.1 / 3, -1 / 3])
+
+
+def test_value_loss_by_hand():
+    """ε = 0.5, old values 0: V = 2 is clipped to ½; R = 1: max((2−1)², (½−1)²) = 1.
+    V = −1 → −½, R = −2: max(1, 2.25) = 2.25. V = ¼ stays, R = 0: 1/16. Then (0 − 3)² = 9, 0.
+    """
+    values, returns = t([2, -1, 0.25], [0, 1, 0]), t([1, -2, 0], [3, 1, 99])
+    old = t([0, 0, 0], [0, 1, 0])
+    expected = 0.5 * (1 + 2.25 + 0.0625 + 9 + 0) / 5
+    assert float(ppo.value_loss(values, old, returns, MASK, 0.5)) == pytest.approx(expected)

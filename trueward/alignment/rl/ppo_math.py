@@ -1,0 +1,73 @@
+"""PPO's arithmetic on answers: token rewards, advantages, clipped losses; plain functions.
+
+Every tensor is (answers, tokens) with answers padded on the right; `mask` is 1 on an answer's own
+tokens. Source: Schulman et al. (2017), Proximal Policy Optimization; Schulman et al. (2016), GAE;
+Ziegler et al. (2019) for the KL penalty per token.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+Tokens = Float[Tensor, "answers tokens"]
+
+
+def token_rewards(
+    scores: Float[Tensor, " answers"], log_ratio: Tokens, mask: Tokens, beta: float
+) -> Tokens:
+    """r_t = −β·(log π − log π_ref)_t, plus the answer's score at its last token; in logits."""
+    rewards = -beta * log_ratio * mask
+    last = mask.sum(dim=1).long() - 1
+    return rewards.scatter_add(1, last[:, None], scores[:, None].to(rewards.dtype))
+
+
+def advantages(
+    rewards: Tokens, values: Tokens, mask: Tokens, *, gamma: float, lam: float
+) -> tuple[Tokens, Tokens]:
+    """Generalised advantage estimates A and returns A + V; 0 on padding.
+
+    δ_t = r_t + γ·V_{t+1} − V_t, A_t = δ_t + γλ·A_{t+1}; past an answer's last token V and A are 0.
+    """
+    values = values * mask
+    following = torch.zeros_like(values[:, 0])
+    later = torch.zeros_like(values[:, 0])
+    columns = []
+    for t in reversed(range(values.shape[1])):
+        delta = rewards[:, t] + gamma * following - values[:, t]
+        later = (delta + gamma * lam * later) * mask[:, t]
+        following = values[:, t]
+        columns.append(later)
+    found = torch.stack(columns[::-1], dim=1)
+    return found, found + values
+
+
+def whitened(values: Tokens, mask: Tokens) -> Tokens:
+    """Mean 0 and population standard deviation 1 over unpadded tokens; 0 on padding."""
+    mean = masked_mean(values, mask)
+    variance = masked_mean((values - mean) ** 2, mask)
+    return (values - mean) * torch.rsqrt(variance + 1e-8) * mask
+
+
+def policy_loss(
+    logps: Tokens, old_logps: Tokens, advantage: Tokens, mask: Tokens, cliprange: float
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """Mean over tokens of −min(ρA, clip(ρ, 1 − ε, 1 + ε)A), ρ = π/π_old; and the clipped share."""
+    ratio = torch.exp(logps - old_logps)
+    plain = -ratio * advantage
+    clipped = -ratio.clamp(1 - cliprange, 1 + cliprange) * advantage
+    share = masked_mean((clipped > plain).to(plain.dtype), mask)
+    return masked_mean(torch.maximum(plain, clipped), mask), share
+
+
+def value_loss(
+    values: Tokens, old_values: Tokens, returns: Tokens, mask: Tokens, cliprange: float
+) -> Float[Tensor, ""]:
+    """Mean over tokens of ½·max((V − R)², (clip(V, V_old ± ε) − R)²), in logits²."""
+    near = torch.clamp(values, old_values - cliprange, old_values + cliprange)
+    worse = torch.maximum((values - returns) ** 2, (near - returns) ** 2)
+    return 0.5 * masked_mean(worse, mask)
+
+
+def masked_mean(values: Tokens, mask: Tokens) -> Float[Tensor, ""]:
+    """Mean over unpadded tokens."""
+    return (values * mask).sum() / mask.sum().clamp(min=1)
