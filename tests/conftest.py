@@ -13,6 +13,7 @@ CHECKED = ("types", "objectives", "data", "models", "evals", "diagnostics", "rep
 install_import_hook(
     [
         *(f"trueward.{layer}" for layer in CHECKED),
+        *(f"trueward.alignment.rl.{name}" for name in ("kl", "ppo_math", "shaping", "points")),
         "trueward.training.batch",
         "trueward.training.judge",
     ],

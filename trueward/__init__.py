@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trueward.objectives import Objective, objective, register
+    from trueward.scoring import Scorer
     from trueward.training import RewardConfig, RewardTrainer
     from trueward.types import ObjectiveOutput, PairScores, Scenarios
 
@@ -20,6 +21,7 @@ _HOME = {
     "RewardConfig": "trueward.training",
     "RewardTrainer": "trueward.training",
     "Scenarios": "trueward.types",
+    "Scorer": "trueward.scoring",
     "objective": "trueward.objectives",
     "register": "trueward.objectives",
 }
@@ -31,6 +33,7 @@ __all__ = [
     "RewardConfig",
     "RewardTrainer",
     "Scenarios",
+    "Scorer",
     "__version__",
     "objective",
     "register",

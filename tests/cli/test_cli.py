@@ -57,6 +57,8 @@ def test_train_on_ones_own_pairs(base, pairs, tmp_path, capsys):
     assert out["held_out"]["accuracy"]["low"] <= out["held_out"]["accuracy"]["value"]
     assert any("held out" in line for line in out["notices"])
     assert (tmp_path / "rm" / "model.safetensors").is_file()
+    card = (tmp_path / "rm" / "README.md").read_text()
+    assert "trained with aplot + bsr for 4 steps" in card
     assert main(["train", "--output_dir", str(tmp_path / "rm"), "--max_steps", "1"]) == 2
     fails_with(capsys, 2, "finished model", "--overwrite")
     assert train(base, pairs, tmp_path / "rm", "--overwrite") == 0

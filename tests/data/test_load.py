@@ -119,7 +119,7 @@ def _refused(path, **options):
         ("a.csv", b"prompt,score\na,1\nb,high\n", "'high'"),
         ("a.jsonl", b'{"a": "\xff"}', "not UTF-8"),
         ("a.jsonl.gz", b"not gzip", "damaged gzip"),
-        ("a.jsonl.gz", gzip.compress(b'{"a": 1}' * 99)[:20], "damaged gzip"),
+        ("a.jsonl.gz", gzip.compress(b'{"a": 1}' * 99, mtime=0)[:20], "damaged gzip"),
         ("a.txt", b"x", "ending in .json, .jsonl, .csv, .parquet"),
         ("plain", b"x", "ending in"),
         (".gz", b"x", "ending in"),

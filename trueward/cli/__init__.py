@@ -12,12 +12,25 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from trueward import __version__
-from trueward.errors import TruewardError
+from trueward.errors import InputError, TruewardError
 
 if TYPE_CHECKING:
     from trueward.cli.outcome import Outcome
 
-VERBS = ("train", "study", "objectives", "goldworld")
+VERBS = (
+    "train",
+    "study",
+    "suites",
+    "eval",
+    "score",
+    "diagnose",
+    "bon",
+    "align",
+    "report",
+    "export",
+    "objectives",
+    "goldworld",
+)
 """In the order in which one uses them."""
 
 
@@ -75,9 +88,11 @@ def main(argv: list[str] | None = None) -> int:
     except TruewardError as error:
         return _fail(f" {args.verb}", error)
     except KeyboardInterrupt:
-        sys.stderr.write(f"trueward {args.verb}: interrupted{_how_to_go_on(args.verb)}\n")
+        if _rank("RANK") == 0:
+            sys.stderr.write(f"trueward {args.verb}: interrupted{_how_to_go_on(args.verb)}\n")
         return 130
-    _print(outcome, as_json=args.json)
+    if _rank("RANK") == 0:
+        _print(outcome, as_json=args.json)
     return 0
 
 
@@ -97,8 +112,15 @@ def _quiet() -> None:
 
 
 def _fail(verb: str, error: TruewardError) -> int:
-    sys.stderr.write(f"trueward{verb}: {error}\n")
+    """Say the error; bad input, which all ranks of a launched run meet alike, once a machine."""
+    if _rank("LOCAL_RANK") == 0 or not isinstance(error, InputError):
+        sys.stderr.write(f"trueward{verb}: {error}\n")
     return error.exit_code
+
+
+def _rank(variable: str) -> int:
+    """The rank that torchrun and accelerate give this process; 0 without them."""
+    return int(os.environ.get(variable, "0"))
 
 
 def _how_to_go_on(verb: str) -> str:

@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> Outcome:
     if find_spec("plotly") is None:
         raise InputError('the report needs plotly: pip install "trueward[report]"')
     quiet()
-    results = study(settings, command=_command(), progress=Progress(), overwrite=args.overwrite)
+    results = study(settings, command=command(), progress=Progress(), overwrite=args.overwrite)
     report = folder / "report.html"
     write_report(results, report)
 
@@ -101,7 +101,8 @@ def _assignment(item: str) -> tuple[tuple[str, str], Any]:
         raise InputError(f"--set {item}: the value is not valid YAML; quote it") from error
 
 
-def _command() -> str:
+def command() -> str:
+    """The command that was given, as a shell takes it."""
     return shlex.join(["trueward", *sys.argv[1:]])
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trueward.cli.config import read_config
@@ -38,6 +39,7 @@ SHOWN = {
     "max_steps": "optimiser steps, instead of epochs",
     "per_device_train_batch_size": "pairs a device and micro-batch (8)",
     "gradient_accumulation_steps": "micro-batches a step (1)",
+    "batch_objective": "the objective sees a whole step (exact, where pairs interact) or micro",
     "bf16": "bfloat16 autocast (on an accelerator: true)",
     "gradient_checkpointing": "recompute activations to save memory (true)",
     "center_rewards_coefficient": "TRL's name for the penalty centering(weight=…)",
@@ -83,12 +85,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Outcome:
     """Train, save, and show what the held-out data says."""
+    from accelerate import PartialState
+
     from trueward.evals import metric
-    from trueward.report import held_out_table
+    from trueward.report import held_out_table, model_card
     from trueward.training.session import train
 
     job = _job(args)
     trained = train(job, overwrite=args.overwrite)
+    if PartialState().is_main_process:
+        card = model_card(trained.folder)
+        (Path(trained.folder) / "README.md").write_text(card, encoding="utf-8")
 
     def show(console: "Console") -> None:
         counts = ", ".join(f"{metric(n).title} {count}" for n, count in trained.counts.items())

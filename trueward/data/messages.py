@@ -39,6 +39,25 @@ def as_messages(turns: Turns, role: str) -> list[Message]:
     return [{"role": role, "content": turns}] if isinstance(turns, str) else turns
 
 
+def as_text(turns: Turns) -> str:
+    """Text as it is; one message as its content; several as a transcript with their roles.
+
+    Raises:
+        DataError: a message's content is not text.
+    """
+    if isinstance(turns, str):
+        return turns
+    for message in turns:
+        if not isinstance(message["content"], str):
+            raise DataError(
+                f"a message of role {message['role']!r} holds {described(message['content'])}, "
+                "not text; such content needs a chat template"
+            )
+    if len(turns) == 1:
+        return str(turns[0]["content"])
+    return "".join(f"\n\n{m['role'].capitalize()}: {m['content']}" for m in turns)
+
+
 def plain_text(turns: Turns) -> str:
     """The words alone, for counting and comparing."""
     if isinstance(turns, str):

@@ -1,0 +1,96 @@
+"""`trueward align` from the command line, and what the demo says of its runs."""
+
+import json
+
+import pytest
+from datasets import Dataset
+from helpers import checkpoints, tiny_data, tiny_models
+
+from trueward.alignment.rl.demo_verdict import verdict
+from trueward.cli import main
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("world")
+    tiny_models.save_base(tiny_models.DECODERS["llama"], str(folder / "policy"))
+    tokenizer = tiny_data.tokenizer()
+    tokenizer.chat_template = checkpoints.CHAT
+    tokenizer.save_pretrained(folder / "policy")
+    rows = [{"prompt": [{"role": "user", "content": f"w{i}"}]} for i in range(30)]
+    Dataset.from_list(rows).to_json(folder / "prompts.jsonl")
+    reward = checkpoints.save(folder / "first", seed=3)
+    other = checkpoints.save(folder / "second", seed=4)
+    words = ["--policy", str(folder / "policy"), "--prompts", str(folder / "prompts.jsonl")]
+    return [*words, "--reward-model", reward, "--reward-model", other]
+
+
+SMALL = ["max_steps=2", "per_device_train_batch_size=4", "max_completion_length=5"]
+FLAGS = ["--watch-prompts", "10", "--watch-every", "1", "--ensemble", "worst", "--json"]
+
+
+@pytest.mark.parametrize("algorithm", ["rloo", "grpo", "ppo"])
+def test_conversations_with_an_ensemble(given, tmp_path, capsys, algorithm):
+    several = [word for item in (*SMALL, "num_generations=2") for word in ("--set", item)]
+    where = ["-o", str(tmp_path / "out"), "--algorithm", algorithm]
+    assert main(["align", *given, *where, *FLAGS, *several]) == 0
+    out = json.loads(capsys.readouterr().out)
+    assert out["schema"] == "trueward.align/1"
+    assert out["settings"]["shaping"]["ensemble"] == "worst"
+    assert len(out["settings"]["reward_models"]) == 2
+    assert [point["step"] for point in out["points"]] == [0, 1, 2]
+    assert out["fit"] is None
+    assert out["criterion"] == "proxy"
+    assert (tmp_path / "out" / "policy" / "model.safetensors").is_file()
+    assert main(["align", *given, *where]) == 2
+    assert "finished run" in capsys.readouterr().err
+
+
+def test_the_demo_goes_where_it_is_told(tmp_path, capsys):
+    (tmp_path / "demo.json").write_text("{}")
+    assert main(["align", "--demo", "-o", str(tmp_path)]) == 2
+    assert f"{tmp_path} holds a finished demo" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--policy", "x", "--prompts", "y"], "--reward_model is needed"),
+        (["--demo", "--policy", "x"], "leave out --policy"),
+        (["--demo", "--seeds", "0"], "--seeds: expected at least 1"),
+        (
+            ["--policy", "x", "--prompts", "y", "--reward-model", "z", "--set", "beta"],
+            "FIELD=VALUE",
+        ),
+    ],
+)
+def test_bad_flags(words, said, capsys, tmp_path):
+    assert main(["align", *words, "-o", str(tmp_path / "out")]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def finished(gold):
+    points = [{"gold": sum(g) / len(g), "gold_each": g} for g in gold]
+    best = max(range(len(points)), key=lambda i: points[i]["gold"])
+    return {"points": points, "best": {"gold": points[best]["gold"], "step": 10 * best}}
+
+
+def test_the_verdict_says_losses_as_plainly_as_wins():
+    start, low, high = [0.0] * 20, [1.0] * 20, [2.0] * 20
+    mixed = [0.0, 2.0] * 10
+    lines = verdict(
+        [
+            ("bt", 0, finished([start, high, low])),
+            ("bsr", 0, finished([start, low, start])),
+            ("aplot", 0, finished([start, low, mixed])),
+            ("dr", 0, finished([start, low, high])),
+            ("worst", 0, finished([high, low, start])),
+        ]
+    )
+    assert lines[0] == "bt: gold changed by +1.000 in training, and ended 1.000 below its best"
+    assert "worse than bt by -1.000 (-1.000 to -1.000)" in lines[1]
+    assert "not to be told apart from bt: +0.000" in lines[2]
+    assert "better than bt by +1.000" in lines[3]
+    assert "ended 2.000 below its best, which was its start; at the end worse" in lines[4]
+    assert lines[5] == "over 1 seed; the intervals are over prompts alone"

@@ -1,0 +1,154 @@
+"""`trueward bon` as a user calls it."""
+
+import json
+
+import numpy as np
+import pytest
+from helpers import benchmark_rows, checkpoints
+
+from trueward.cli import main
+
+GOLD = np.random.default_rng(0).normal(size=(12, 8)).tolist()
+ROWS = [
+    {"prompt": f"w{n} ", "responses": [f"w{n + k} w{3 * k}" for k in range(8)], "gold": GOLD[n]}
+    for n in range(12)
+]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    return [checkpoints.save(tmp_path_factory.mktemp(f"m{seed}"), seed=seed) for seed in (1, 2)]
+
+
+@pytest.fixture(autouse=True)
+def eighty(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+@pytest.fixture
+def call(tmp_path, capsys):
+    """Call the verb with its output folder; the exit code, stdout, our own stderr."""
+
+    def call(*words):
+        code = main(["bon", *map(str, words), "-o", str(tmp_path / "out")])
+        said = capsys.readouterr()
+        ours = [line for line in said.err.splitlines() if line.startswith("trueward ")]
+        return code, said.out, ours
+
+    return call
+
+
+def widest(out):
+    """Columns, paths apart."""
+    return max(len(line) for line in out.splitlines() if not line.startswith("results"))
+
+
+def test_a_file_of_scores(call, tmp_path):
+    rows = [{"prompt": f"p{n}", "proxy": gold, "gold": gold} for n, gold in enumerate(GOLD)]
+    source = benchmark_rows.write(tmp_path / "s.jsonl", rows)
+    code, out, _ = call(source, "--n", "2,8")
+    assert code == 0
+    assert widest(out) <= 80
+    document = json.loads((tmp_path / "out/bon.json").read_text())
+    assert document["schema"] == "trueward.bon/1"
+    assert document["n"] == [1, 2, 8]
+    best = np.max(GOLD, axis=1).mean()
+    (curve,) = document["curves"]
+    assert curve["gold"][2]["value"] == pytest.approx(best)
+    assert curve["gold"] == curve["proxy"]
+    assert f"{best:.3f}" in out
+    assert json.loads(call(source, "--n", "2,8", "--json")[1]) == document
+    assert call(source, "--n", "1,4")[0] == 0  # other sizes of the same scores
+    rows[0]["gold"] = GOLD[1]
+    benchmark_rows.write(tmp_path / "s.jsonl", rows)
+    code, _, (line,) = call(source)
+    assert (code, "made of something else" in line) == (2, True)
+    assert call(source, "--overwrite")[0] == 0
+
+
+def test_reward_models_side_by_side(call, models, tmp_path):
+    source = benchmark_rows.write(tmp_path / "r.jsonl", ROWS)
+    named = [f"a={models[0]}", "--reward-model", f"b={models[1]}"]
+    words = [source, "--reward-model", *named, "--text", "--device", "cpu", "--n", "1,2,8"]
+    code, out, _ = call(*words)
+    assert code == 0
+    assert widest(out) <= 80
+    document = json.loads((tmp_path / "out/bon.json").read_text())
+    for curve, model in zip(document["curves"], models, strict=True):
+        chosen = []
+        for row in ROWS:
+            texts = [row["prompt"] + response + " <eos>" for response in row["responses"]]
+            chosen.append(row["gold"][int(np.argmax(checkpoints.plain_scores(model, texts)))])
+        assert curve["gold"][2]["value"] == pytest.approx(np.mean(chosen), abs=1e-9)
+        assert curve["gold"][0]["value"] == pytest.approx(np.mean(GOLD))
+    gap = document["differences"][-1]
+    values = [curve["gold"][2]["value"] for curve in document["curves"]]
+    assert (gap["label"], gap["baseline"], gap["n"]) == ("b", "a", 8)
+    assert gap["estimate"]["value"] == pytest.approx(values[1] - values[0])
+    assert json.loads(call(*words, "--json")[1]) == document
+    code, _, (line,) = call(source, "--reward-model", f"a={models[1]}", "--text")
+    assert (code, "rewards-a.jsonl was made of something else: model was" in line) == (2, True)
+    kept = (tmp_path / "out/rewards-a.jsonl").stat().st_mtime_ns
+    assert call(*words, "--reward-model", f"c={models[1]}")[0] == 0
+    assert (tmp_path / "out/rewards-a.jsonl").stat().st_mtime_ns == kept
+    assert len(json.loads((tmp_path / "out/bon.json").read_text())["curves"]) == 3
+
+
+def test_a_policy_is_sampled_and_judged_in_the_world(call, tmp_path):
+    from trueward.data.goldworld import BASE_PATH
+    from trueward.models import load_for_training
+
+    made = load_for_training(str(BASE_PATH), seed=0).model
+    made.save_pretrained(tmp_path / "rm")
+    for file in BASE_PATH.glob("tokenizer*"):
+        (tmp_path / "rm" / file.name).write_bytes(file.read_bytes())
+    words = ["--gold-world", "--prompts", "3", "--samples", "4", "--device", "cpu"]
+    words += ["--reward-model", tmp_path / "rm", "--policy", BASE_PATH, "--max-new-tokens", "8"]
+    code, out, _ = call(*words)
+    assert code == 0
+    assert "samples ended at --max_new_tokens" in out
+    rows = (tmp_path / "out/samples.jsonl").read_text().splitlines()
+    gold = [json.loads(row)["gold"] for row in rows]
+    document = json.loads((tmp_path / "out/bon.json").read_text())
+    assert document["n"] == [1, 2, 4]
+    assert document["curves"][0]["gold"][0]["value"] == pytest.approx(np.mean(gold))
+
+
+def test_the_best_is_selected(call, models, tmp_path):
+    source = benchmark_rows.write(tmp_path / "r.jsonl", ROWS)
+    words = [source, "--reward-model", models[0], "--select", tmp_path / "best.jsonl", "--n", "4"]
+    code, out, _ = call(*words)
+    assert code == 0
+    assert "12 rows, best of 48 responses" in out
+    rows = [json.loads(line) for line in (tmp_path / "best.jsonl").read_text().splitlines()]
+    assert all(
+        row["response"] == ROWS[n]["responses"][row["response_index"]] for n, row in enumerate(rows)
+    )
+    assert call(*words)[0] == 2
+    assert json.loads(call(*words, "--overwrite", "--json")[1])["schema"] == "trueward.select/1"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "no rows: name a FILE"),
+        (["--gold-world"], "need a --reward_model"),
+        (["s.jsonl", "--policy", "p"], "need a --reward_model"),
+        (["s.jsonl", "--n", "1,x"], "--n '1,x': expected whole numbers"),
+        (["s.jsonl", "--n", "0"], "--n 0: expected sizes of at least 1"),
+        (["s.jsonl", "--samples", "4"], "--samples has no effect here"),
+        (["s.jsonl", "--prompts", "4"], "--prompts has no effect here"),
+        (["--gold-world", "--reward-model", "m", "--n", "32"], "more than --samples 16"),
+        (["--gold-world", "--reward-model", "m", "--temperature", "2"], "--temperature has no"),
+        (["s.jsonl", "--select", "o.jsonl"], "expected a FILE and one --reward_model"),
+        (["s.jsonl", "--select", "o", "--reward-model", "m", "--n", "1,2"], "takes one size"),
+        (["s.jsonl", "--reward-model", "nowhere"], "nowhere"),
+        (["none.jsonl"], "no such file"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(words, said, call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, lines = call(*words)
+    assert (code, out, len(lines)) == (2, "", 1)
+    assert said in lines[0]
+    assert list(tmp_path.rglob("*.json*")) == []

@@ -1,0 +1,150 @@
+"""`trueward bon`: best-of-n curves of reward models, and best-of-n selection."""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trueward.cli.bon_input import check, check_selection, responses_of, sizes
+from trueward.cli.outcome import Outcome
+from trueward.cli.scoring import add_scoring_flags, labelled, progress, settings_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from trueward.alignment import BestOfN, ScoredPrompts
+
+RESUMES = True
+"""Whether an interrupted run goes on when the verb is given again."""
+SUMMARY = "Best-of-n: gold against reward for every n, or each row's best response."
+EXAMPLE = "trueward bon responses.jsonl --reward-model rm --n 1,4,16 -o runs/bon"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the source, the reward models, the sizes and where results go."""
+    parser.add_argument(
+        "file",
+        nargs="?",
+        help="rows {prompt, proxy: [..], gold: [..]}, or with --reward-model {prompt, responses, "
+        "gold (optional)}, or with --policy {prompt}",
+    )
+    parser.add_argument("--n", help="sizes, such as 1,2,4 (powers of two up to the samples)")
+    parser.add_argument(
+        "--reward_model",
+        action="append",
+        default=[],
+        metavar="[NAME=]PATH",
+        help="folder or hub name; give several to compare them, the first is the baseline",
+    )
+    parser.add_argument(
+        "-o", "--output_dir", type=Path, default=Path("runs/bon"), help="results (runs/bon)"
+    )
+    parser.add_argument(
+        "--select", type=Path, metavar="OUT.jsonl", help="write the best response of each row"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace earlier results")
+    draw = parser.add_argument_group("sampling")
+    draw.add_argument("--policy", metavar="PATH", help="causal language model to sample from")
+    draw.add_argument("--samples", type=int, default=16, help="responses a prompt (16)")
+    draw.add_argument("--max_new_tokens", type=int, default=256, help="of a response (256)")
+    draw.add_argument("--temperature", type=float, default=1.0, help="of the policy (1)")
+    draw.add_argument("--seed", type=int, default=0, help="of samples and intervals (0)")
+    draw.add_argument(
+        "--gold_world",
+        action="store_true",
+        help="gold of the embedded world; without a FILE also its prompts, without --policy also "
+        "its writers' responses",
+    )
+    draw.add_argument("--prompts", type=int, default=150, help="prompts of the world (150)")
+    add_scoring_flags(parser)
+
+
+def run(args: argparse.Namespace) -> Outcome:
+    """Judge, or select."""
+    models = labelled(args.reward_model, "reward models")
+    return _select(args, models) if args.select else _judge(args, models)
+
+
+def _select(args: argparse.Namespace, models: Mapping[str, str]) -> Outcome:
+    check_selection(args, models)
+    from trueward.alignment import select_rows
+
+    (model,) = models.values()
+    n = sizes(args.n)[0] if args.n else None
+    settings = settings_of(args)
+    with progress() as begin:
+        done = select_rows(
+            model, args.file, args.select, settings, n=n, overwrite=args.overwrite, begin=begin
+        )
+
+    def show(console: "Console") -> None:
+        said = f"{done.rows:,} rows, best of {done.lengths.responses:,} responses, "
+        console.print(f"{said}{done.lengths.truncated:,} truncated", highlight=False)
+        console.print(f"selected  {done.path}", highlight=False, soft_wrap=True)
+
+    document = {
+        "schema": "trueward.select/1",
+        "output": str(done.path),
+        "rows": done.rows,
+        "responses": done.lengths.responses,
+        "truncated": done.lengths.truncated,
+        "n": n,
+    }
+    return Outcome(document, show)
+
+
+def _judge(args: argparse.Namespace, models: Mapping[str, str]) -> Outcome:
+    check(args, models)
+    from trueward.alignment import best_of_n_curves, document, write_document
+
+    scored, facts = _scored(args, models)
+    result = best_of_n_curves(scored, sizes(args.n) if args.n else None, seed=args.seed)
+    found = document(result, scored, {"seed": args.seed, **facts})
+    path = write_document(found, args.output_dir, overwrite=args.overwrite)
+
+    def show(console: "Console") -> None:
+        _show(console, result, found, path)
+
+    return Outcome(found, show)
+
+
+def _scored(
+    args: argparse.Namespace, models: Mapping[str, str]
+) -> "tuple[ScoredPrompts, dict[str, Any]]":
+    from trueward.alignment import check_models, judge_responses, read_scores, response_rows
+
+    if not models:
+        return read_scores(args.file), {"source": args.file, "models": {}}
+    settings = settings_of(args)
+    check_models(models)
+    args.output_dir.mkdir(parents=True, exist_ok=True)
+    again: dict[str, Any] = {"overwrite": args.overwrite}
+    with progress() as begin:
+        rows = response_rows(responses_of(args), args.output_dir, **again, begin=begin)
+        judged = judge_responses(rows, models, settings, args.output_dir, **again, begin=begin)
+    facts = {
+        "source": rows,
+        "models": dict(models),
+        "policy": args.policy,
+        "truncated": dict(judged.truncated),
+        "cut": judged.cut,
+    }
+    return judged.scored, facts
+
+
+def _show(console: "Console", result: "BestOfN", found: Mapping[str, Any], path: Path) -> None:
+    from trueward.cli.bon_table import curve_tables, difference_tables, sentences
+
+    for block in (*curve_tables(result), *difference_tables(result)):
+        console.print(block)
+    lines = [*sentences(result), *found["notices"], *_counts(found["settings"])]
+    for line in lines:
+        console.print(line, highlight=False, markup=False)
+    console.print(f"results  {path}", highlight=False, soft_wrap=True)
+
+
+def _counts(facts: Mapping[str, Any]) -> list[str]:
+    cut = facts.get("cut", 0)
+    said = [f"{cut:,} samples ended at --max_new_tokens"] if cut else []
+    truncated = facts.get("truncated", {}).items()
+    return said + [f"{label}: {n:,} responses truncated" for label, n in truncated if n]

@@ -1,0 +1,106 @@
+"""Best-of-n on a terminal, eighty columns wide."""
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from trueward.report.numbers import MISSING, count, fixed, percent, signed
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from trueward.alignment import BestOfN, Curve, Peak
+    from trueward.evals import Estimate
+
+
+def curve_tables(result: "BestOfN") -> "Iterator[Table]":
+    """A table a model: reward and gold at every n, with intervals."""
+    for curve in result.curves:
+        table = _table(["n", "KL, nats", "reward", "interval", "gold", "interval"])
+        table.title = f"{curve.label}: best of n by reward"
+        for i, n in enumerate(result.ns):
+            gold = ("", "") if curve.gold is None else _value(curve.gold[i])
+            table.add_row(f"{n:,}", fixed(result.kl[i]), *_value(curve.proxy[i]), *gold)
+        yield table
+
+
+def difference_tables(result: "BestOfN") -> "Iterator[Table]":
+    """Gold of each model minus that of the first, where there are several."""
+    if not result.gaps:
+        return
+    table = _table(["model", "n", f"gold − {result.gaps[0].baseline}", "interval", "p (Holm)", ""])
+    table.columns[0].max_width, table.columns[0].justify = 24, "left"
+    before = ""
+    for gap in result.gaps:
+        shown = gap.estimate
+        mark = "**" if gap.p_holm < 1 - result.confidence else ""
+        mark = mark or ("*" if shown.low > 0 or shown.high < 0 else "")
+        p = "<0.001" if gap.p_holm < 0.001 else fixed(gap.p_holm)
+        interval = f"{signed(shown.low)} to {signed(shown.high)}"
+        name = gap.label if gap.label != before else ""
+        table.add_row(name, f"{gap.n:,}", signed(shown.value), interval, p, mark)
+        before = gap.label
+    yield table
+
+
+def sentences(result: "BestOfN") -> list[str]:
+    """Where gold peaks, by measurement and by the fit, in words."""
+    lines = [
+        f"{percent(result.confidence)} bootstrap intervals over {count(result.prompts, 'prompt')}; "
+        f"{_samples(result)} samples a row."
+    ]
+    if result.gaps:
+        lines += [
+            "Differences are paired over the same samples; p is corrected for all at once.",
+            f"*  {percent(result.confidence)} interval excludes zero.  ** It also survives Holm's "
+            "correction.",
+        ]
+    return lines + [line for curve in result.curves for line in _peaks(curve)]
+
+
+def _peaks(curve: "Curve") -> list[str]:
+    if curve.best is None:
+        return [f"{curve.label}: no gold, so only the reward is shown"]
+    lines = [f"{curve.label}: highest measured gold at n = {_range(curve.best)}"]
+    if curve.fit is None or curve.peak is None:
+        return [*lines, "  no fit: it needs two sizes above 1"]
+    r_squared = "" if math.isnan(curve.fit.r_squared) else f", R² {fixed(curve.fit.r_squared, 2)}"
+    fit = f"α {fixed(curve.fit.alpha)}, β {fixed(curve.fit.beta)}{r_squared}"
+    where = f"peak at n = {_range(curve.peak)}"
+    if math.isinf(curve.peak.n):
+        where = f"gold does not peak (interval from n = {_size(curve.peak.low)})"
+    return [*lines, f"  fit d(α − βd): {fit}", f"  {where}"]
+
+
+def _range(peak: "Peak") -> str:
+    return f"{_size(peak.n)} ({_size(peak.low)} to {_size(peak.high)})"
+
+
+def _size(n: float) -> str:
+    if math.isinf(n):
+        return "∞"
+    if n >= 1e6:
+        return f"{n:.1e}"
+    return f"{n:,.0f}" if n >= 10 or n == round(n) else f"{n:.1f}"
+
+
+def _samples(result: "BestOfN") -> str:
+    fewest, most = result.samples
+    return f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
+
+
+def _value(estimate: "Estimate") -> tuple[str, str]:
+    low, high = fixed(estimate.low), fixed(estimate.high)
+    return fixed(estimate.value), MISSING if low == MISSING else f"{low} to {high}"
+
+
+def _table(headings: list[str]) -> "Table":
+    from rich import box
+    from rich.table import Table
+
+    table = Table(
+        box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), caption_justify="left", title_justify="left"
+    )
+    for words in headings:
+        table.add_column(words, justify="right", overflow="fold")
+    return table

@@ -1,0 +1,60 @@
+"""`trueward report`: one page, or a model card's Markdown, of any mix of results."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trueward.cli.outcome import Outcome
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SUMMARY = "Write one page of studies, evaluations, diagnoses and training runs."
+EXAMPLE = "trueward report runs/study runs/eval runs/diagnose -o report/report.html"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what to report, where to and how."""
+    parser.add_argument(
+        "results",
+        nargs="+",
+        metavar="RUN_OR_RESULTS",
+        help="folders of study, eval, diagnose, bon or train, or their result files, in any mix",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        help="the file to write; results.json goes beside it (runs/report/report.FORMAT)",
+    )
+    parser.add_argument(
+        "--format", choices=["html", "md"], help="html, or md for a model card (as -o ends, html)"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace an earlier report")
+
+
+def run(args: argparse.Namespace) -> Outcome:
+    """Read, judge, write."""
+    from trueward.report import report
+
+    form = args.format or ("md" if str(args.output or "").endswith(".md") else "html")
+    output = args.output or Path("runs/report") / f"report.{form}"
+    written = report(args.results, output, form=form, overwrite=args.overwrite)
+
+    def show(console: "Console") -> None:
+        for one in written.told.said:
+            console.print(f"{one.about}: {one.verdict.headline}", highlight=False, markup=False)
+        console.print(f"report   {written.page}", highlight=False, soft_wrap=True)
+        console.print(f"results  {written.results}", highlight=False, soft_wrap=True)
+        if form == "html":
+            console.print(f"next     open {written.page} in a browser", soft_wrap=True)
+
+    document = {
+        "schema": "trueward.report.written/1",
+        "report": str(written.page),
+        "results": str(written.results),
+        "verdict": [
+            {"about": one.about, "headline": one.verdict.headline} for one in written.told.said
+        ],
+    }
+    return Outcome(document, show)

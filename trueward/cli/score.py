@@ -1,0 +1,60 @@
+"""`trueward score`: rewards for your own rows."""
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trueward.cli.outcome import Outcome
+from trueward.cli.scoring import add_scoring_flags, progress, settings_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+RESUMES = True
+"""Whether an interrupted run goes on when the verb is given again."""
+SUMMARY = "Add rewards to your own rows of prompts and responses."
+EXAMPLE = "trueward score rm responses.jsonl -o rewards.jsonl"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what to score, with what, and where to."""
+    parser.add_argument("model", help="folder or hub name of a reward model")
+    parser.add_argument(
+        "file",
+        help="rows {prompt, response}, {prompt, responses} or {prompt, chosen, rejected}: "
+        "JSONL, JSON, CSV, Parquet, a saved data set or a hub name",
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, help="JSONL file to write, every field kept"
+    )
+    add_scoring_flags(parser)
+    parser.add_argument("--overwrite", action="store_true", help="replace an earlier output")
+
+
+def run(args: argparse.Namespace) -> Outcome:
+    """Score every row."""
+    from trueward.evaluation import score_rows
+
+    settings = settings_of(args)
+    with progress() as begin:
+        scored = score_rows(
+            args.model, args.file, args.output, settings, overwrite=args.overwrite, begin=begin
+        )
+    lengths = scored.lengths
+
+    def show(console: "Console") -> None:
+        console.print(
+            f"{scored.rows:,} rows, {lengths.responses:,} responses, {lengths.truncated:,} "
+            f"truncated (longest {lengths.longest:,} tokens)",
+            highlight=False,
+        )
+        console.print(f"rewards  {scored.path}", highlight=False, soft_wrap=True)
+
+    document = {
+        "schema": "trueward.score/1",
+        "output": str(scored.path),
+        "rows": scored.rows,
+        **asdict(lengths),
+    }
+    return Outcome(document, show)
