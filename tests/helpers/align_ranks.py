@@ -13,6 +13,7 @@ if __name__ == "__main__":
 
 from trueward.alignment.rl import AlignSettings, Shaping, align
 from trueward.alignment.rl import run as run_module
+from trueward.training.main_rank import leave_ranks
 
 TRAINING = {
     "max_steps": 2,
@@ -52,7 +53,9 @@ def main(folder, algorithm):
     }
     rank = os.environ["RANK"]
     Path(f"{folder}/{algorithm}-{rank}.json").write_text(json.dumps(seen))
-    torch.distributed.destroy_process_group()
+    trainers.clear()
+    del model
+    leave_ranks()
 
 
 if __name__ == "__main__":

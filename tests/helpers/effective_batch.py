@@ -23,7 +23,7 @@ if __name__ == "__main__":
 from helpers import tiny_data
 from trueward.errors import InputError
 from trueward.training import RewardConfig, RewardTrainer
-from trueward.training.main_rank import from_first, on_any_rank
+from trueward.training.main_rank import from_first, leave_ranks, on_any_rank
 
 OBJECTIVES = ("bt", "bsr(weight=0.1)", "aplot", "normbt", "aplot + bsr(weight=0.1)")
 PAIRS, A_STEP = 13, 8
@@ -142,6 +142,12 @@ def together(rank):
     return seen
 
 
+def gloo_threads():
+    """This process's threads that exchange tensors with other ranks."""
+    names = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+    return [name for name in names if "gloo" in name]
+
+
 def main(base, out, kind):
     ranks = int(os.environ["WORLD_SIZE"])
     if kind == "killed":
@@ -159,7 +165,11 @@ def main(base, out, kind):
     rank = torch.distributed.get_rank()
     found["together"] = together(rank)
     torch.save(found, Path(out) / f"rank{rank}.pt")
-    torch.distributed.destroy_process_group()
+    del built
+    leave_ranks()
+    if kind == "fsdp":  # keeps the connection open, whose threads may abort a process that ends
+        os._exit(0)
+    assert not gloo_threads()
 
 
 if __name__ == "__main__":

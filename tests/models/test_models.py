@@ -34,7 +34,7 @@ def plain_scores(path, sequences):
 def test_saved_checkpoint_scores_the_same_in_the_plain_class(name, bases, tmp_path):
     model = load_for_training(bases[name], seed=3).model
     sequences = tiny.sequences([5, 17, 1, 9, 30])
-    ours = score_sequences(model, sequences, pad_token_id=tiny.PAD, batch_tokens=60)
+    ours = score_sequences(model, sequences, pad_token_id=tiny.PAD, batch_tokens=60, states=True)
     model.save_pretrained(tmp_path)
     assert torch.allclose(ours.rewards, plain_scores(tmp_path, sequences), atol=1e-5)
     assert ours.rewards.std() > 1e-3
@@ -84,8 +84,10 @@ def test_appended_layer_is_frozen_and_the_rest_is_not(bases):
 def test_scores_do_not_depend_on_batch_neighbours(name, bases):
     model = load_for_training(bases[name], seed=1).model
     sequences = tiny.sequences([3, 20, 8, 8, 31])
-    alone = score_sequences(model, sequences, pad_token_id=tiny.PAD, batch_tokens=1)
-    together = score_sequences(model, sequences, pad_token_id=tiny.PAD, batch_tokens=10_000)
+    alone = score_sequences(model, sequences, pad_token_id=tiny.PAD, batch_tokens=1, states=True)
+    together = score_sequences(
+        model, sequences, pad_token_id=tiny.PAD, batch_tokens=10_000, states=True
+    )
     assert torch.allclose(alone.rewards, together.rewards, atol=1e-5)
     assert torch.allclose(alone.hidden, together.hidden, atol=1e-4)
 
@@ -103,7 +105,7 @@ def test_decoder_is_read_by_mask_not_by_token_id(name, bases):
 
 def test_before_norm_is_what_the_final_norm_turns_into_hidden(bases):
     model = load_for_training(bases["qwen2"]).model
-    out = score_sequences(model, tiny.sequences([4, 9]), pad_token_id=0, before_norm=True)
+    out = score_sequences(model, tiny.sequences([4, 9]), pad_token_id=0, states=True)
     x = out.before_norm.double().numpy()
     scale = model.model.norm.weight.detach().double().numpy()
     expected = x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-6) * scale
@@ -112,7 +114,7 @@ def test_before_norm_is_what_the_final_norm_turns_into_hidden(bases):
 
 def test_bert_has_no_final_norm(bases):
     model = load_for_training(bases["bert"]).model
-    out = score_sequences(model, tiny.sequences([4]), pad_token_id=0, before_norm=True)
+    out = score_sequences(model, tiny.sequences([4]), pad_token_id=0, states=True)
     assert out.before_norm is None
 
 

@@ -93,6 +93,10 @@ def main(argv: list[str] | None = None) -> int:
         return 130
     if _rank("RANK") == 0:
         _print(outcome, as_json=args.json)
+    if "WORLD_SIZE" in os.environ:
+        from trueward.training.main_rank import leave_ranks
+
+        leave_ranks()
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
@@ -34,7 +35,8 @@ def tree_batches(
     batch: list[int] = []
     tokens = 0
     for indices in members.values():
-        shared = _shared([sequences[i] for i in indices])
+        ordered = sorted(list(sequences[i]) for i in indices)
+        shared = common_start(ordered[0], ordered[-1])  # these two differ soonest
         start = shared
         for index in indices:
             own = len(sequences[index]) - shared
@@ -48,11 +50,11 @@ def tree_batches(
         yield batch
 
 
-def _shared(sequences: Sequence[Sequence[int]]) -> int:
-    """How many tokens all begin with: the first and last in order differ soonest."""
-    low, high = min(map(list, sequences)), max(map(list, sequences))
-    pairs = enumerate(zip(low, high, strict=False))
-    return next((at for at, (a, b) in pairs if a != b), min(len(low), len(high)))
+def common_start(a: Sequence[int] | np.ndarray, b: Sequence[int] | np.ndarray) -> int:
+    """How many tokens two sequences begin with alike."""
+    shorter = min(len(a), len(b))
+    differ = np.flatnonzero(np.asarray(a[:shorter]) != np.asarray(b[:shorter]))
+    return int(differ[0]) if len(differ) else shorter
 
 
 def pad_right(

@@ -22,6 +22,7 @@ class Scored:
 
     rewards: Float[Tensor, " sequences"]
     hidden: Float[Tensor, "sequences hidden"]
+    """What the head read; without `states`, no columns."""
     before_norm: Float[Tensor, "sequences hidden"] | None
 
 
@@ -32,11 +33,11 @@ def score_sequences(
     pad_token_id: int,
     groups: Sequence[int] | None = None,
     batch_tokens: int = 4096,
-    before_norm: bool = False,
+    states: bool = False,
     layout: str | None = None,
     advance: Callable[[int], object] = lambda count: None,
 ) -> Scored:
-    """Rewards and hidden states of token-id sequences, without gradient.
+    """Rewards of token-id sequences, without gradient; with `states`, hidden states too.
 
     Sequences of one group share what they have in common at their start: it is computed once.
     `layout` is "tree" (no padding) or "padded" (sorted by length); without it `settle_layout`
@@ -55,7 +56,7 @@ def score_sequences(
         for batch in cut(sequences, groups, batch_tokens):
             rows = [sequences[i] for i in batch]
             of = [groups[i] for i in batch]
-            reads.append(_on_cpu(_read(model, layout, rows, of, pad_token_id, before_norm)))
+            reads.append(_on_cpu(_read(model, layout, rows, of, pad_token_id, states), states))
             batches.append(batch)
             advance(len(batch))
     model.train(was_training)
@@ -96,7 +97,9 @@ def _read(
     return read_out(model, ids.to(device), mask.to(device), before_norm=before_norm)
 
 
-def _on_cpu(read: ReadOut) -> ReadOut:
+def _on_cpu(read: ReadOut, states: bool) -> ReadOut:
+    if not states:
+        return ReadOut(read.rewards.cpu(), torch.empty(len(read.rewards), 0), None)
     earlier = None if read.before_norm is None else read.before_norm.float().cpu()
     return ReadOut(read.rewards.cpu(), read.hidden.float().cpu(), earlier)
 

@@ -125,7 +125,7 @@ class Scorer:
             raise DataError(f"got {len(prompts)} prompts and {len(responses)} responses")
         first: dict[str, int] = {}
         groups = [first.setdefault(repr(prompt), i) for i, prompt in enumerate(prompts)]
-        return self._read(prompts, responses, groups).values.tolist()
+        return self._read(prompts, responses, groups, states=False).values.tolist()
 
     def score_groups(
         self,
@@ -138,7 +138,7 @@ class Scorer:
 
         `advance` is told the number of responses after each batch.
         """
-        values = self.read_groups(prompts, responses, advance=advance).values.tolist()
+        values = self._groups(prompts, responses, advance, states=False).values.tolist()
         edges = accumulate((len(group) for group in responses), initial=0)
         return [values[start:stop] for start, stop in pairwise(edges)]
 
@@ -150,11 +150,21 @@ class Scorer:
         advance: Callable[[int], object] = lambda count: None,
     ) -> Rewards:
         """Rewards and hidden states of all responses, group after group. Raises as `score`."""
+        return self._groups(prompts, responses, advance, states=True)
+
+    def _groups(
+        self,
+        prompts: Sequence[Turns],
+        responses: Sequence[Sequence[Turns]],
+        advance: Callable[[int], object],
+        *,
+        states: bool,
+    ) -> Rewards:
         if len(prompts) != len(responses):
             raise DataError(f"got {len(prompts)} prompts and {len(responses)} lists of responses")
         groups = [i for i, group in enumerate(responses) for _ in group]
         flat = [response for group in responses for response in group]
-        return self._read([prompts[i] for i in groups], flat, groups, advance)
+        return self._read([prompts[i] for i in groups], flat, groups, advance, states=states)
 
     def encode(self, prompt: Turns, response: Turns) -> list[int]:
         """The token ids that are scored, before any truncation. Raises DataError."""
@@ -168,6 +178,8 @@ class Scorer:
         responses: Sequence[Turns],
         groups: Sequence[int],
         advance: Callable[[int], object] = lambda count: None,
+        *,
+        states: bool,
     ) -> Rewards:
         if not responses:
             raise DataError("got no responses to score")
@@ -182,7 +194,7 @@ class Scorer:
             groups=groups,
             pad_token_id=self._pad,
             batch_tokens=self.batch_tokens,
-            before_norm=True,
+            states=states,
             layout=self._layout,
             advance=advance,
         )

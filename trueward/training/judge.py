@@ -136,7 +136,7 @@ def score_split(
     """Score the token-id sequences of one split; without `groups`, chosen ones, then rejected."""
     groups = [*range(len(sequences) // 2)] * 2 if groups is None else groups
     scored = score_sequences(
-        model, sequences, groups=groups, pad_token_id=pad_token_id, before_norm=True
+        model, sequences, groups=groups, pad_token_id=pad_token_id, states=True
     )
     earlier = None if scored.before_norm is None else scored.before_norm.numpy()
     lengths = np.array([len(ids) for ids in sequences], dtype=np.float64)

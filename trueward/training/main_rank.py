@@ -1,5 +1,6 @@
-"""What one rank does for all, and what all ranks must agree on."""
+"""What one rank does for all, what all ranks must agree on, and how they part."""
 
+import gc
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -49,3 +50,14 @@ def quiet_but_first() -> None:
     if not PartialState().is_main_process:
         datasets.disable_progress_bars()
         logging.disable_progress_bar()
+
+
+def leave_ranks() -> None:
+    """End this process's part in a run of several ranks, once nothing holds its trainer any more.
+
+    A trainer keeps the ranks' connection open. Gloo's threads, with tensors of the last exchange,
+    then outlive the interpreter and may ask for its lock, which aborts a process that was done.
+    """
+    if torch.distributed.is_initialized():
+        gc.collect()
+        torch.distributed.destroy_process_group()

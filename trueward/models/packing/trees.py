@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from trueward.models.batching import common_start
 from trueward.models.packing.blocks import Block, Segment, cut_blocks
 
 
@@ -66,7 +67,7 @@ class _Layout:
         """A radix tree: in lexicographic order each sequence branches off the one before it."""
         members = sorted(members, key=lambda member: member[0].tolist())
         ids = [sequence for sequence, _ in members]
-        shared = [0, *(_common(a, b) for a, b in pairwise(ids))]
+        shared = [0, *(common_start(a, b) for a, b in pairwise(ids))]
         path: list[int] = []
         for rank, (sequence, index) in enumerate(members):
             while path and self.segments[path[-1]].depth >= shared[rank]:
@@ -101,13 +102,6 @@ class _Layout:
             torch.tensor(self.read_at),
             cut_blocks(self.segments),
         )
-
-
-def _common(a: np.ndarray, b: np.ndarray) -> int:
-    """Length of the longest common prefix."""
-    shorter = min(len(a), len(b))
-    differ = np.flatnonzero(a[:shorter] != b[:shorter])
-    return int(differ[0]) if len(differ) else shorter
 
 
 def _cuts(shared: list[int], length: int) -> list[int]:
