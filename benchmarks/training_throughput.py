@@ -119,6 +119,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--only", choices=["trl", "trueward"], help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--memory_pairs", type=int, default=8, help="pairs of the peak memory's step"
+    )
     parser.add_argument("--no-memory", action="store_true", help="leave out the peak memory")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
@@ -132,7 +135,8 @@ def main() -> None:
     if not args.no_memory:
         for result in results:
             which = ["--models", result["model"], "--profiles", result["profile"]]
-            run = [__file__, *which, "--device", args.device, "--steps", "2"]
+            run = [__file__, *which, "--device", args.device, "--steps", "1", "--rounds", "1"]
+            run += ["--pairs", str(args.memory_pairs)]
             kinds = ("trl", "trueward")
             result["peak_mib"] = {k: peak_memory([*run, "--only", k]) for k in kinds}
     header = ["model", "lengths", "TRL → ours, pairs/s", "ratio", "tokens a pair", "limit", "MiB"]

@@ -5,6 +5,7 @@ import pytest
 
 from trueward.errors import DataError
 from trueward.evals import bootstrap_mean
+from trueward.evals.bootstrap import difference
 from trueward.evals.significance import bootstrap_p_value, holm
 
 
@@ -71,3 +72,11 @@ def test_holm_by_hand():
     adjusted = holm([0.02, math.nan, 0.04])
     assert adjusted[::2] == pytest.approx([0.04, 0.04])
     assert math.isnan(adjusted[1])
+
+
+def test_what_is_rounding_alone_is_no_difference():
+    a = np.array([0.1 + 0.2, 1.0, 0.0, np.nan])
+    b = np.array([0.3, 1.0 - 1e-9, 0.0, 1.0])
+    gap = difference(a, b)
+    assert gap[0] == 0 and gap[2] == 0 and np.isnan(gap[3])
+    assert gap[1] == pytest.approx(1e-9)

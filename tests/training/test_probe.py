@@ -50,7 +50,7 @@ def test_the_probe_is_what_the_model_says_of_the_first_evaluation_pairs(base, tm
     assert [row["step"] for row in logged] == [6]
     rows = trainer.eval_dataset.select(range(32))
     sequences = [*rows["chosen_ids"], *rows["rejected_ids"]]
-    scored = score_sequences(trainer.model, sequences, pad_token_id=0, layout="padded")
+    scored = score_sequences(trainer.model, sequences, pad_token_id=0, layout="padded", states=True)
     chosen, rejected = scored.rewards[:32].numpy(), scored.rewards[32:].numpy()
     hidden = scored.hidden.double().numpy()
     singular = np.linalg.svd(hidden, compute_uv=False)

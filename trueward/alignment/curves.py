@@ -20,7 +20,14 @@ from trueward.alignment.scored_prompts import ScoredPrompts
 from trueward.diagnostics import BestOfNFit, best_of_n, best_of_n_kl, fit_best_of_n
 from trueward.errors import DataError, InputError
 from trueward.evals import Estimate
-from trueward.evals.bootstrap import CONFIDENCE, DRAWS, Totals, estimate, resampled_means
+from trueward.evals.bootstrap import (
+    CONFIDENCE,
+    DRAWS,
+    Totals,
+    difference,
+    estimate,
+    resampled_means,
+)
 from trueward.evals.significance import bootstrap_p_value, holm
 
 
@@ -190,8 +197,8 @@ def _gaps(
     first, places = labels[0], [i for i, n in enumerate(sizes) if n > 1]
     found = []
     for label in labels[1:]:
-        gap = means[label, "gold"] - means[first, "gold"]
-        draws = drawn[label, "gold"] - drawn[first, "gold"]
+        gap = difference(means[label, "gold"], means[first, "gold"])
+        draws = difference(drawn[label, "gold"], drawn[first, "gold"])
         for i in places:
             shown = estimate(float(gap[i]), draws[:, i], confidence)
             found.append((label, sizes[i], shown, bootstrap_p_value(draws[:, i])))

@@ -68,7 +68,7 @@ def resampled_means(
     """The means under `draws` resamplings of prompts and, independently, of seeds.
 
     A prompt moves with all its values, and a draw is the same for every objective, so columns
-    may be subtracted. With one seed only the prompts are resampled.
+    have a `difference`. With one seed only the prompts are resampled.
     """
     prompts, _, seeds = totals.sums.shape
     rng = np.random.default_rng(seed)
@@ -90,6 +90,12 @@ def _counts(rng: np.random.Generator, draws: int, units: int) -> Float[ndarray, 
     drawn = rng.integers(units, size=(draws, units)) + units * np.arange(draws)[:, None]
     counts = np.bincount(drawn.ravel(), minlength=draws * units)
     return counts.reshape(draws, units).astype(np.float64)
+
+
+def difference(a: Float[ndarray, "*any"], b: Float[ndarray, "*any"]) -> Float[ndarray, "*any"]:
+    """a − b, zero where it is rounding alone: BLAS may round equal columns in different ways."""
+    gap = a - b
+    return np.where(np.abs(gap) <= 1e-12 * np.maximum(np.abs(a), np.abs(b)), 0.0, gap)
 
 
 def estimate(

@@ -12,6 +12,7 @@ from trueward.evals.bootstrap import (
     CONFIDENCE,
     DRAWS,
     Totals,
+    difference,
     estimate,
     plain_means,
     resampled_means,
@@ -127,11 +128,11 @@ def _differences(
     """The difference of every objective to the baseline, by the objective's place."""
     means = plain_means(totals)
     others = [i for i in range(len(means)) if i != baseline]
-    gaps = resampled - resampled[:, [baseline]]
+    gaps = difference(resampled, resampled[:, [baseline]])
     p_values = [bootstrap_p_value(gaps[:, i]) for i in others]
     found = {}
     for i, p_value, p_holm in zip(others, p_values, holm(p_values), strict=True):
-        gap = estimate(float(means[i] - means[baseline]), gaps[:, i], confidence)
+        gap = estimate(float(difference(means[i], means[baseline])), gaps[:, i], confidence)
         significant = gap.low > 0 or gap.high < 0
         found[i] = Difference(
             estimate=gap,

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from trueward.errors import InputError
-from trueward.evals.bootstrap import CONFIDENCE, DRAWS, Estimate, estimate
+from trueward.evals.bootstrap import CONFIDENCE, DRAWS, Estimate, difference, estimate
 from trueward.evals.significance import bootstrap_p_value, holm
 from trueward.evals.suites.intervals import cell_means, part_values
 from trueward.evals.suites.result import SuiteResult
@@ -111,10 +111,11 @@ def _paired(
     cells = [one.cells[name] for one, _ in sides for name in names]
     means, resampled = cell_means(cells, draws, seed)
     ours, theirs = slice(None, len(names)), slice(len(names), None)
-    gap = part_values(means[ours], names, sides[0][1]) - part_values(
-        means[theirs], names, sides[1][1]
-    )
-    gaps = part_values(resampled[:, ours], names, sides[0][1]) - part_values(
-        resampled[:, theirs], names, sides[1][1]
-    )
-    return float(gap), gaps
+    gaps = [
+        difference(
+            part_values(columns[..., ours], names, sides[0][1]),
+            part_values(columns[..., theirs], names, sides[1][1]),
+        )
+        for columns in (means, resampled)
+    ]
+    return float(gaps[0]), gaps[1]
