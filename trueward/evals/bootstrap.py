@@ -92,8 +92,8 @@ def _counts(rng: np.random.Generator, draws: int, units: int) -> Float[ndarray, 
     return counts.reshape(draws, units).astype(np.float64)
 
 
-def difference(a: Float[ndarray, "*any"], b: Float[ndarray, "*any"]) -> Float[ndarray, "*any"]:
-    """a − b, zero where it is rounding alone: BLAS may round equal columns in different ways."""
+def difference(a: Float[ndarray, "*#any"], b: Float[ndarray, "*#any"]) -> Float[ndarray, "*#any"]:
+    """Zero where a − b is rounding alone: BLAS may round equal columns in different ways."""
     gap = a - b
     return np.where(np.abs(gap) <= 1e-12 * np.maximum(np.abs(a), np.abs(b)), 0.0, gap)
 

@@ -128,11 +128,12 @@ def _differences(
     """The difference of every objective to the baseline, by the objective's place."""
     means = plain_means(totals)
     others = [i for i in range(len(means)) if i != baseline]
+    gap_of_means = difference(means, means[[baseline]])
     gaps = difference(resampled, resampled[:, [baseline]])
     p_values = [bootstrap_p_value(gaps[:, i]) for i in others]
     found = {}
     for i, p_value, p_holm in zip(others, p_values, holm(p_values), strict=True):
-        gap = estimate(float(difference(means[i], means[baseline])), gaps[:, i], confidence)
+        gap = estimate(float(gap_of_means[i]), gaps[:, i], confidence)
         significant = gap.low > 0 or gap.high < 0
         found[i] = Difference(
             estimate=gap,

@@ -12,6 +12,8 @@ from trueward.models.packing import attend_over_trees, plan_rows
 from trueward.models.proof import difference
 from trueward.models.readout import ReadOut, read_out, read_trees
 
+CPU_TOKENS = 1024
+"""Of padded rows in a batch on a CPU: more only adds padding, and memory that is mapped anew."""
 PROVEN_ON = 3
 """Sequences on which the two layouts are compared, the longest among them."""
 
@@ -53,6 +55,8 @@ def score_sequences(
         batches: list[list[int]] = []
         reads: list[ReadOut] = []
         cut = tree_batches if layout == "tree" else length_batches
+        if layout == "padded" and next(model.parameters()).device.type == "cpu":
+            batch_tokens = min(batch_tokens, CPU_TOKENS)
         for batch in cut(sequences, groups, batch_tokens):
             rows = [sequences[i] for i in batch]
             of = [groups[i] for i in batch]
