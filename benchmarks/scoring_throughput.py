@@ -10,6 +10,7 @@ import argparse
 import json
 import random
 from pathlib import Path
+from statistics import median
 from time import perf_counter, process_time
 from typing import Any
 
@@ -76,6 +77,13 @@ def measure(name: str, data: str, args: argparse.Namespace) -> dict[str, Any]:
     texts = [prompt + response for prompt, responses in groups for response in responses]
     asked, given = zip(*groups, strict=True)
     results: dict[str, list[float]] = {}
+    tokens = {"loop": 0, "trueward": 0}
+
+    def count(who: str) -> Any:
+        def add(_module: Any, inputs: tuple[torch.Tensor, ...]) -> None:
+            tokens[who] += inputs[0].numel()
+
+        return model.get_input_embeddings().register_forward_pre_hook(add)
 
     def ours() -> None:
         scores = scorer.score_groups(asked, given)
@@ -86,12 +94,17 @@ def measure(name: str, data: str, args: argparse.Namespace) -> dict[str, Any]:
 
     clock = process_time if args.cpu_time else perf_counter
     seconds = alternate({"loop": theirs, "trueward": ours}, args.rounds, clock)
+    for who, run in (("loop", theirs), ("trueward", ours)):
+        hook = count(who)
+        run()
+        hook.remove()
     pairs = zip(results["loop"], results["trueward"], strict=True)
     return {
         "model": name,
         "data": data,
         "responses": len(texts),
-        "responses_per_second": {k: len(texts) / min(v) for k, v in seconds.items()},
+        "responses_per_second": {k: len(texts) / median(v) for k, v in seconds.items()},
+        "tokens": tokens,
         "ratio": ratio_summary(seconds["loop"], seconds["trueward"]),
         "largest_difference": max(abs(a - b) for a, b in pairs),
         "seconds": seconds,
@@ -99,12 +112,13 @@ def measure(name: str, data: str, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def row(result: dict[str, Any]) -> list[str]:
-    speed, ratio = result["responses_per_second"], result["ratio"]
+    speed, ratio, tokens = (result[k] for k in ("responses_per_second", "ratio", "tokens"))
     return [
         result["model"],
         result["data"],
         f"{speed['loop']:.1f} → {speed['trueward']:.1f}",
         f"{ratio['median']:.2f} [{ratio['min']:.2f}, {ratio['max']:.2f}]",
+        f"{tokens['loop']:,} → {tokens['trueward']:,}",
         f"{result['largest_difference']:.0e}",
     ]
 
@@ -121,7 +135,7 @@ def main() -> None:
     args = parser.parse_args()
     results = [measure(m, d, args) for m in args.models for d in args.data]
     rows = [row(result) for result in results]
-    header = ["model", "data", "loop → ours, responses/s", "ratio", "largest difference"]
+    header = ["model", "data", "loop → ours, responses/s", "ratio", "tokens", "largest difference"]
     write(args.out, {"benchmark": "scoring_throughput", "results": results}, header, rows)
 
 
