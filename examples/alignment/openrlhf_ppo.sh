@@ -1,6 +1,8 @@
 # OpenRLHF 0.11.2 (vllm 0.29.0, deepspeed 0.19.6, transformers 5.15.0): PPO, rewards over HTTP.
 # REWARD_URL answers POST {"query": [..], "prompts": [..], "labels": [..]} with
 # {"rewards": [..], "scores": [..], "extra_logs": {..}}; query is the whole text, template applied.
+# vLLM's /classify does not; openrlhf.cli.serve_rm does, or a server of your own (see the README).
+# A request that fails is logged, and training goes on with None as its reward: watch the log.
 set -e
 REWARD_URL=${REWARD_URL:-http://127.0.0.1:8100/get_reward}
 

@@ -4,7 +4,8 @@ accelerate launch --config_file examples/alignment/fsdp2.yaml examples/alignment
     --config examples/alignment/rloo.yaml
 
 Every flag is TRL's, save `reward_model` and `reward_url`. Without `reward_url` the reward model
-lies whole on every rank; one that does not fit is served.
+lies whole on every rank under FSDP2; one that does not fit is served. Under ZeRO-3 (`zero3.yaml`)
+give a `reward_url`: what is loaded there is split over the ranks.
 """
 
 import sys

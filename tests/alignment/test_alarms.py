@@ -60,6 +60,18 @@ def test_norms_need_no_gold():
     assert best(points).step == 2
 
 
+def test_norms_that_were_outside_at_the_start_must_leave_further():
+    """0.3 are outside at the start, so up to 0.45 are no drift, and the last of those is best."""
+    shares = [0.3, 0.4, 0.44, 0.44, 0.46, 0.5]
+    points = [point(i, float(i), outside=o) for i, o in enumerate(shares)]
+    assert alarms(points[:5]) == ()
+    (alarm,) = alarms(points)
+    assert alarm.step == 5
+    assert "50% of answers" in alarm.message
+    assert "30% at the start" in alarm.message
+    assert best(points).step == 3
+
+
 def test_the_usual_range_is_the_central_98_percent():
     usual = norm_range(np.arange(101.0), "training data")
     assert (usual.low, usual.high) == (1.0, 99.0)

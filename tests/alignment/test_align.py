@@ -4,6 +4,7 @@ import json
 import signal
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,9 +14,11 @@ from safetensors.torch import load_file
 from transformers import TrainerCallback
 
 from trueward import Scorer
-from trueward.alignment.rl import AlignSettings, Shaping, align
+from trueward.alignment.rl import AlignSettings, RewardFunction, Shaping, align
 from trueward.alignment.rl import run as run_module
-from trueward.errors import InputError, OutputExistsError, RunError
+from trueward.alignment.rl.guards import StopOnNan
+from trueward.alignment.rl.prompts import read_prompts
+from trueward.errors import DataError, InputError, OutputExistsError, RunError
 
 TRAINING = {
     "max_steps": 4,
@@ -163,12 +166,42 @@ def test_a_gradient_that_is_no_number_stops_the_run(settings, monkeypatch, tmp_p
     assert len(saved["completions"]) == len(saved["rewards"]) == 8
 
 
+def test_a_gradient_that_overflows_in_fp16_is_left_to_its_scaler():
+    model = torch.nn.Linear(1, 1)
+    model.weight.grad = torch.full((1, 1), float("inf"))
+    guard, state = StopOnNan(RewardFunction([None])), SimpleNamespace(global_step=0)
+    guard.on_pre_optimizer_step(SimpleNamespace(fp16=True), state, None, model=model)
+    with pytest.raises(RunError, match="a gradient is not a number"):
+        guard.on_pre_optimizer_step(SimpleNamespace(fp16=False), state, None, model=model)
+
+
+def test_centring_names_the_first_row_without_a_reference(tmp_path):
+    rows = [{"prompt": f"p{i}", "reference": f"r{i}"} for i in range(20)]
+    rows[7] = {"prompt": "p7", "reference": None}
+    Dataset.from_list(rows).to_json(tmp_path / "rows.jsonl")
+    source = str(tmp_path / "rows.jsonl")
+    with pytest.raises(DataError, match=r"rows.jsonl: row 7: .* 1 of 19 rows to train on"):
+        read_prompts(source, watch=1, seed=0, references=True)
+    assert len(read_prompts(source, watch=1, seed=0).train) == 19
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
         ({"algorithm": "rlo"}, "did you mean 'rloo'"),
         ({"training": {"betta": 1}}, "no field 'betta'; did you mean 'beta'"),
         ({"training": {"num_generations": 1}}, "RLOOConfig"),
+        ({"training": {"output_dir": "x"}}, "give it as -o"),
+        ({"training": {"sync_ref_model": True}}, "sync_ref_model=true moves the reference"),
+        (
+            {"training": {"generation_kwargs": 3}},
+            "generation_kwargs: expected names and values, got 3",
+        ),
+        ({"shaping": Shaping(center=True)}, r"prompts.jsonl: row \d+: centring needs a field 'ref"),
+        (
+            {"shaping": Shaping(kl_target=6.0), "training": {"beta": 0.0}},
+            "kl_target: expected a first β above 0",
+        ),
         ({"prompts": "nowhere.jsonl"}, "no such file"),
         ({"watch_prompts": 38}, "more than the 38"),
         ({"policy": "/nowhere/at/all"}, "cannot read a policy"),

@@ -92,6 +92,25 @@ def test_bad_rows_are_found_before_anything_is_written(row, n, words, model, tmp
     assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
 
 
+@pytest.mark.parametrize("taken", ["in.jsonl", "out.jsonl", "out.jsonl.part", "out.record.json"])
+def test_the_source_is_never_an_output(taken, model, tmp_path, monkeypatch):
+    source = tmp_path / ("out.jsonl" if taken == "in.jsonl" else taken)
+    benchmark_rows.write(source, ROWS)
+    before = source.read_bytes()
+    (tmp_path / "in.jsonl").symlink_to(source)
+    monkeypatch.setattr(Scorer, "score_groups", None)  # nothing may be scored
+    for overwrite in (False, True):
+        with pytest.raises(OutputExistsError, match="is where the rows come from"):
+            select_rows(
+                model,
+                str(tmp_path / "in.jsonl"),
+                tmp_path / "out.jsonl",
+                CPU,
+                overwrite=overwrite,
+            )
+    assert source.read_bytes() == before
+
+
 def test_n_is_at_least_one(model, tmp_path):
     with pytest.raises(InputError, match="at least 1, got 0"):
         select_rows(model, "in.jsonl", tmp_path / "out.jsonl", CPU, n=0)

@@ -123,6 +123,45 @@ def test_gold_that_rises_for_good_has_no_peak():
     assert "fit peaks beyond" in " ".join(found["notices"])
 
 
+def ordered(*golds):
+    """Rows whose proxy puts gold in the order given, lowest first."""
+    proxy = tuple(np.arange(float(len(gold))) for gold in golds)
+    names = tuple(f"p{i}" for i in range(len(golds)))
+    return ScoredPrompts(names, {"m": proxy}, tuple(np.array(g, dtype=float) for g in golds))
+
+
+def test_gold_that_falls_is_best_at_one():
+    result = best_of_n_curves(ordered([3, 2, 1, 0], [3, 2, 1, 1]), draws=50)
+    (curve,) = result.curves
+    # means of 6/4 and 7/4; pairs (2·3 + 1·2)/6... by hand: 4/6 and 7/6; the top one: 0 and 1
+    assert [one.value for one in curve.gold] == pytest.approx([13 / 8, 11 / 12, 1 / 2])
+    for peak in (curve.peak, curve.best):
+        assert (peak.n, peak.low, peak.high, peak.beyond) == (1, 1, 1, 0)
+    assert "beyond" not in " ".join(document(result, ordered([3, 2]), {})["notices"])
+
+
+@pytest.mark.parametrize("levels", [(1.0, 1.0, 1.0), (0.1, 0.7, 3e5)])
+def test_constant_gold_has_no_made_up_peak(levels):
+    golds = [[level] * samples for level, samples in zip(levels, (7, 12, 30), strict=True)]
+    (curve,) = best_of_n_curves(ordered(*golds), [1, 2, 3, 7], draws=50).curves
+    assert (curve.fit.alpha, curve.fit.beta) == (0, 0)
+    for peak in (curve.peak, curve.best):
+        assert (peak.n, peak.low, peak.high) == (1, 1, 1)
+
+
+def test_one_prompt_has_no_intervals():
+    data = scored(rows=1)
+    data = ScoredPrompts(("p",) * 3, {m: r * 3 for m, r in data.proxies.items()}, data.gold * 3)
+    result = best_of_n_curves(data, [1, 2, 4], draws=50)
+    (curve, _) = result.curves
+    bounds = [(e.low, e.high) for e in (*curve.proxy, *curve.gold, curve.peak, curve.best)]
+    assert np.isnan(bounds).all()
+    assert all(math.isnan(gap.p_holm) for gap in result.gaps)
+    assert math.isfinite(curve.gold[2].value)
+    found = plain(document(result, data, {}))
+    assert found["notices"][0].startswith("one prompt, so there are no intervals")
+
+
 def test_without_gold_only_the_reward_is_shown():
     result = best_of_n_curves(scored(gold=False), draws=10)
     assert result.ns == (1, 2, 4)

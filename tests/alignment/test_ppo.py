@@ -1,6 +1,7 @@
 """The PPO trainer: it learns, its checkpoints resume exactly, its policies are plain models."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from transformers import AutoModelForCausalLM, TrainerCallback
 
 from trueward.alignment.rl import AlignSettings, align
 from trueward.alignment.rl import run as run_module
+from trueward.alignment.rl.ppo_config import loading
 from trueward.alignment.rl.trainers import rl_trainer, trainer_config
 from trueward.errors import InputError
 
@@ -96,22 +98,66 @@ def test_resumes_exactly_from_a_checkpoint(settings, tmp_path, monkeypatch):
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
-@pytest.mark.parametrize("wrong", [{"vf_coef": 0.0}, {"lam": 1.5}, {"gamma": -0.1}])
+@pytest.mark.parametrize(
+    "wrong", [{"vf_coef": 0.0}, {"lam": 1.5}, {"gamma": -0.1}, {"normalize_advantages": True}]
+)
 def test_what_is_refused(wrong, tmp_path):
     with pytest.raises(InputError, match=next(iter(wrong))):
         trainer_config("ppo", wrong, str(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("kind", "given", "expected"),
+    [
+        ("MULTI_GPU", {}, {"trust_remote_code": False, "device_map": None}),
+        ("NO", {"dtype": "float32"}, {"trust_remote_code": False, "dtype": "float32"}),
+        ("NO", {"trust_remote_code": True}, {"trust_remote_code": True}),
+    ],
+)
+def test_the_policy_is_loaded_as_trl_does(kind, given, expected):
+    args = SimpleNamespace(
+        trust_remote_code=False,
+        model_init_kwargs=given,
+        distributed_state=SimpleNamespace(distributed_type=kind),
+    )
+    assert loading(args) == expected
+
+
+def trainer_of(settings, tmp_path, reward, **training):
+    args = trainer_config("ppo", TRAINING | training, str(tmp_path))
+    prompts = Dataset.from_list([{"prompt": "w1 "}] * 8)
+    return rl_trainer("ppo", settings.policy, reward, args, prompts)
+
+
+def test_rewards_are_clipped_before_the_kl_penalty(settings, tmp_path):
+    """At the start the KL is 0, so each answer's returns are its clipped reward."""
+    given = [-9.0, 9.0, 0.5, 0.25] * 2
+    trainer = trainer_of(
+        settings, tmp_path, lambda prompts, **rest: given, reward_clip_range=(-1.0, 2.0)
+    )
+    trainer.model.train()
+    batch = trainer._generate_and_score_completions([{"prompt": "w1 "}] * 8)
+    ends = batch["completion_mask"].sum(dim=1) - 1
+    returns = batch["returns"][range(8), ends]
+    assert returns.tolist() == pytest.approx([-1.0, 2.0, 0.5, 0.25] * 2, abs=1e-4)
+
+
+def test_answers_that_were_cut_may_be_masked(settings, tmp_path):
+    """With room for one token every answer is cut, unless that token is <eos>."""
+    trainer = trainer_of(
+        settings,
+        tmp_path,
+        lambda prompts, **rest: [1.0] * len(prompts),
+        mask_truncated_completions=True,
+        max_completion_length=1,
+    )
+    trainer.train()
+    assert all(bool(torch.isfinite(p).all()) for p in trainer.model.parameters())
+
+
 def test_values_are_of_the_states_before_each_token(settings, tmp_path):
     """Against a plain forward pass of each sequence alone, without padding."""
-    args = trainer_config("ppo", TRAINING, str(tmp_path))
-    trainer = rl_trainer(
-        "ppo",
-        settings.policy,
-        lambda prompts, **rest: [0.0] * len(prompts),
-        args,
-        Dataset.from_list([{"prompt": "w1 "}] * 8),
-    )
+    trainer = trainer_of(settings, tmp_path, lambda prompts, **rest: [0.0] * len(prompts))
     head = trainer.model.value_head
     torch.nn.init.normal_(head.weight)
     prompts, answers = [[5, 6, 7], [9]], [[11, 12], [13, 14, 15]]

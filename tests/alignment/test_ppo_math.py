@@ -23,6 +23,12 @@ def test_the_score_is_at_the_last_token_and_kl_at_each():
     assert got.tolist() == [pytest.approx(row) for row in expected]
 
 
+def test_an_answer_that_is_masked_has_no_reward():
+    mask = t([0, 0], [1, 1])
+    got = ppo.token_rewards(torch.tensor([5.0, 7.0]), t([1, 1], [1, 1]), mask, beta=0.5)
+    assert got.tolist() == [[0.0, 0.0], [-0.5, 6.5]]
+
+
 def test_advantages_by_hand():
     """γ = ½, λ = ½. First row: δ₂ = 4 − 2 = 2; δ₁ = 0 + ½·2 − 1 = 0; δ₀ = 1 + ½·1 − 1 = ½;
     A = (½ + ¼·½, 0 + ¼·2, 2). Second row ends after two: δ₁ = 3 − 1 = 2; δ₀ = 0 + ½·1 − 0 = ½.
@@ -74,15 +80,24 @@ def test_clipping_by_hand():
     """
     ratio = t([1.5, 0.5, 1.1], [0.5, 1.0, 3.0])
     advantage = t([1, 1, -2], [-1, 0, 50])
-    loss, share = ppo.policy_loss(ratio.log(), torch.zeros_like(ratio), advantage, MASK, 0.2)
+    loss, share = ppo.policy_loss(ratio.log(), torch.zeros_like(ratio), advantage, MASK, 0.2, 0.2)
     assert float(loss) == pytest.approx((-1.2 - 0.5 + 2.2 + 0.8 + 0) / 5)
     assert float(share) == pytest.approx(2 / 5)
+
+
+def test_the_upper_bound_is_its_own():
+    """Low 0.2, high 0.4: −min(1.5, 1.4); −min(1.3, 1.3); for A = −1: −min(−0.5, −0.8)."""
+    ratio = t([1.5, 1.3, 0.5])
+    one = torch.ones_like(ratio)
+    loss, share = ppo.policy_loss(ratio.log(), 0 * one, t([1, 1, -1]), one, 0.2, 0.4)
+    assert float(loss) == pytest.approx((-1.4 - 1.3 + 0.8) / 3)
+    assert float(share) == pytest.approx(2 / 3)
 
 
 def test_a_clipped_token_has_no_gradient():
     logps = t([math.log(1.5), math.log(1.1), 0.0]).requires_grad_()
     old = torch.zeros(1, 3).double()
-    ppo.policy_loss(logps, old, torch.ones(1, 3).double(), t([1, 1, 1]), 0.2)[0].backward()
+    ppo.policy_loss(logps, old, torch.ones(1, 3).double(), t([1, 1, 1]), 0.2, 0.2)[0].backward()
     assert logps.grad[0].tolist() == pytest.approx([0.0, -1.1 / 3, -1 / 3])
 
 

@@ -27,6 +27,7 @@ def test_scores_are_read(tmp_path):
         ({"proxy": [1, True]}, r"row 1, field 'proxy'"),
         ({"proxy": [1, float("nan")]}, r"row 1, field 'proxy'.*nan"),
         ({"proxy": []}, r"row 1, field 'proxy'"),
+        ({"proxy": [1, 10**400]}, r"row 1, field 'proxy': expected a list of finite numbers"),
         ({"gold": [1]}, r"row 1, field 'gold': expected 2 numbers, as 'proxy' has; got 1"),
         ({"gold": 3}, r"row 1, field 'gold'.*got int 3"),
         ({"prompt": None}, r"row 1: expected a field 'prompt'"),

@@ -44,7 +44,17 @@ def test_rewards_all_alike_are_not_divided_by_nothing():
     assert rescale(np.array([2.0, 2.5]), moments, Shaping(normalize=True)).tolist() == [0.0, 0.5]
 
 
-@pytest.mark.parametrize("wrong", [{"ensemble": "max"}, {"penalty": -1.0}, {"clip": 0.0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"ensemble": "max"},
+        {"penalty": -1.0},
+        {"clip": 0.0},
+        {"kl_target": 0.0},
+        {"kl_target": float("nan")},
+        {"kl_horizon": -1.0},
+    ],
+)
 def test_what_is_refused(wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):
         Shaping(**wrong)

@@ -1,6 +1,7 @@
 """The embedded world's policy, its gold, and the usual norms of a reward model."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from helpers import checkpoints
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from trueward import Scorer
-from trueward.alignment.rl.judges import load_gold, usual_norms
+from trueward.alignment.rl.judges import load_gold, load_scorers, usual_norms
 from trueward.alignment.rl.settings import AlignSettings
 from trueward.alignment.rl.world_policy import PolicyRecipe, world_policy
 from trueward.data.goldworld import (
@@ -76,6 +77,16 @@ def test_gold_is_the_worlds_own(settings):
     assert gold([prompt, messages[0]], [answer, messages[1]]) == [score_text(prompt, answer)] * 2
     with pytest.raises(DataError, match="gold-world prompt"):
         gold(["what?"], ["that"])
+
+
+def test_the_gold_keeps_to_the_given_length(settings):
+    """As the reward model itself does: an answer that is too long is cut for both alike."""
+    path = settings.reward_models[0]
+    cut = replace(settings, gold=path, max_length=6, truncation="truncate_left")
+    prompts, answers = ["w1 w2 w3 w4 "], ["w5 w6 w7 w8"]
+    expected = load_scorers(cut)[0].score(prompts, answers)
+    assert load_gold(cut)(prompts, answers) == expected
+    assert expected != Scorer.from_pretrained(path).score(prompts, answers)
 
 
 def test_usual_norms_are_the_training_datas(settings):

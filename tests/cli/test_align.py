@@ -7,6 +7,7 @@ from datasets import Dataset
 from helpers import checkpoints, tiny_data, tiny_models
 
 from trueward.alignment.rl.demo_verdict import verdict
+from trueward.alignment.rl.recipe import TRAINING
 from trueward.cli import main
 
 
@@ -47,7 +48,7 @@ def test_conversations_with_an_ensemble(given, tmp_path, capsys, algorithm):
 
 
 def test_the_demo_goes_where_it_is_told(tmp_path, capsys):
-    (tmp_path / "demo.json").write_text("{}")
+    (tmp_path / "demo.json").write_text('{"seeds": 1}')
     assert main(["align", "--demo", "-o", str(tmp_path)]) == 2
     assert f"{tmp_path} holds a finished demo" in capsys.readouterr().err
 
@@ -68,6 +69,32 @@ def test_bad_flags(words, said, capsys, tmp_path):
     assert main(["align", *words, "-o", str(tmp_path / "out")]) == 2
     assert said in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_the_terminal_names_the_shaping(given, tmp_path, capsys):
+    several = [word for item in SMALL for word in ("--set", item)]
+    shaping = ["--normalize", "--clip", "5", "--kl-target", "6", "--ensemble", "worst"]
+    words = [*given, "-o", str(tmp_path / "out"), *FLAGS[:4], *several, *shaping]
+    assert main(["align", *words]) == 0
+    said = capsys.readouterr().out
+    assert "shaping  worst of 2; normalize; clip 5.0; β adapted to 6.0 nats" in said
+    out = json.loads((tmp_path / "out" / "align.json").read_text())
+    assert (out["settings"]["shaping"]["kl_target"], out["points"][0]["beta"]) == (6.0, 0.05)
+
+
+def test_the_demo_takes_an_algorithm_and_fields(tmp_path, monkeypatch):
+    asked = {}
+
+    def noted(folder, seeds, recipe):
+        asked.update(seeds=seeds, recipe=recipe)
+        return {"runs": [], "verdict": []}
+
+    monkeypatch.setattr("trueward.alignment.rl.demo.demo", noted)
+    words = ["--algorithm", "ppo", "--seeds", "3", "--set", "max_steps=8", "-o", str(tmp_path)]
+    assert main(["align", "--demo", *words]) == 0
+    assert asked["seeds"] == 3
+    assert asked["recipe"].algorithm == "ppo"
+    assert asked["recipe"].training == {**TRAINING, "max_steps": 8}
 
 
 def finished(gold):

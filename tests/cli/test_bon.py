@@ -51,6 +51,8 @@ def test_a_file_of_scores(call, tmp_path):
     assert widest(out) <= 80
     document = json.loads((tmp_path / "out/bon.json").read_text())
     assert document["schema"] == "trueward.bon/1"
+    assert document["command"].startswith("trueward ")
+    assert document["environment"]["torch"]
     assert document["n"] == [1, 2, 8]
     best = np.max(GOLD, axis=1).mean()
     (curve,) = document["curves"]
@@ -128,6 +130,82 @@ def test_the_best_is_selected(call, models, tmp_path):
     assert json.loads(call(*words, "--overwrite", "--json")[1])["schema"] == "trueward.select/1"
 
 
+def test_falling_gold_is_told_as_it_is(call, tmp_path):
+    golds = ([3, 2, 1, 0], [3, 2, 1, 1])
+    rows = [{"prompt": f"p{n}", "proxy": [1, 2, 3, 4], "gold": g} for n, g in enumerate(golds)]
+    code, out, _ = call(benchmark_rows.write(tmp_path / "s.jsonl", rows))
+    assert code == 0
+    assert "highest measured gold at n = 1 (1 to 1)" in out
+    assert "gold does not rise: best at n = 1 (1 to 1)" in out
+    rows = [row | {"gold": [2.3] * 4} for row in rows]
+    out = call(benchmark_rows.write(tmp_path / "s.jsonl", rows), "--overwrite")[1]
+    assert "gold is the same at every n" in out
+    out = call(benchmark_rows.write(tmp_path / "s.jsonl", rows[:1]), "--overwrite")[1]
+    assert "highest measured gold at n = 1\n" in out
+    assert "one prompt, so there are no intervals" in out
+    rising = [row | {"gold": [0, 0, 0, 1 + n]} for n, row in enumerate(rows)]
+    out = call(benchmark_rows.write(tmp_path / "s.jsonl", rising), "--overwrite")[1]
+    assert "  gold does not peak\n" in out
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("rewards-m.jsonl", []),
+        ("rewards-m.jsonl", ["--gold-world"]),
+        ("rewards-m.jsonl.part", []),
+        ("rewards-m.record.json", []),
+        ("samples.jsonl", ["--gold-world"]),
+        ("samples.jsonl", ["--policy", "p"]),
+        ("bon.json", []),
+    ],
+)
+def test_the_file_that_is_read_is_never_replaced(name, more, call, models, tmp_path):
+    (tmp_path / "out").mkdir()
+    source = benchmark_rows.write(tmp_path / "out" / name, ROWS)
+    before = (tmp_path / "out" / name).read_bytes()
+    words = [source, "--reward-model", f"m={models[0]}", "--text", "--overwrite", *more]
+    code, _, (line,) = call(*words)
+    assert (code, "is where the rows come from" in line) == (2, True)
+    assert (tmp_path / "out" / name).read_bytes() == before
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [name]
+
+
+def test_a_column_cut_of_the_user_is_told_before_anything_is_scored(call, models, tmp_path):
+    source = benchmark_rows.write(tmp_path / "r.jsonl", [ROWS[0], ROWS[1] | {"cut": "yes"}])
+    code, _, (line,) = call(source, "--reward-model", models[0], "--text")
+    assert (code, "row 1, field 'cut': expected how many samples" in line) == (2, True)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "json"])
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("[" * 20_000 + "]" * 20_000, "more than 100 brackets within one another"),
+        ("1" * 5_000, "cannot be read (Exceeds the limit"),
+        ("1" * 400, "row 0, field 'proxy':"),
+    ],
+)
+def test_numbers_and_nesting_beyond_all_bounds(value, said, ending, call, tmp_path):
+    row = f'{{"prompt": "a", "proxy": [1, {value}], "gold": [1, 2]}}'
+    source = tmp_path / f"s.{ending}"
+    source.write_text(row if ending == "jsonl" else f"[{row}]")
+    code, _, (line,) = call(source)
+    assert (code, said in line, line.count("s.json")) == (2, True, 1)
+
+
+@pytest.mark.parametrize("below", ["", "x", "x/y"])
+def test_a_file_in_the_folder_s_place(below, call, tmp_path, capsys):
+    source = benchmark_rows.write(
+        tmp_path / "s.jsonl", [{"prompt": "a", "proxy": [1], "gold": [1]}]
+    )
+    (tmp_path / "file").touch()
+    assert main(["bon", source, "-o", str(tmp_path / "file" / below)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{tmp_path / 'file'} is a file, not a folder" in line
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -136,6 +214,7 @@ def test_the_best_is_selected(call, models, tmp_path):
         (["s.jsonl", "--policy", "p"], "need a --reward_model"),
         (["s.jsonl", "--n", "1,x"], "--n '1,x': expected whole numbers"),
         (["s.jsonl", "--n", "0"], "--n 0: expected sizes of at least 1"),
+        (["s.jsonl", "--seed", "-1"], "--seed: expected at least 0, got -1"),
         (["s.jsonl", "--samples", "4"], "--samples has no effect here"),
         (["s.jsonl", "--prompts", "4"], "--prompts has no effect here"),
         (["--gold-world", "--reward-model", "m", "--n", "32"], "more than --samples 16"),

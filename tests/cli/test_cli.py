@@ -57,6 +57,9 @@ def test_train_on_ones_own_pairs(base, pairs, tmp_path, capsys):
     assert out["held_out"]["accuracy"]["low"] <= out["held_out"]["accuracy"]["value"]
     assert any("held out" in line for line in out["notices"])
     assert (tmp_path / "rm" / "model.safetensors").is_file()
+    record = json.loads((tmp_path / "rm" / "train.json").read_text())
+    assert record["command"].startswith("trueward ")
+    assert "command" not in record["job"]
     card = (tmp_path / "rm" / "README.md").read_text()
     assert "trained with aplot + bsr for 4 steps" in card
     assert main(["train", "--output_dir", str(tmp_path / "rm"), "--max_steps", "1"]) == 2

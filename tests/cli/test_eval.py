@@ -10,6 +10,7 @@ from helpers import benchmark_rows, checkpoints
 
 from trueward.cli import main
 from trueward.evals.suites import SUITES
+from trueward.evals.suites.train_prompts import write_train_prompts
 from trueward.evaluation import contestants, row_file
 from trueward.scoring import Scorer
 
@@ -125,6 +126,14 @@ def test_contamination_is_reported_and_left_out(call, models, hhh, tmp_path):
     _, out, _ = call(*command)
     gone = sum(prompt == prompts[0] for prompt in prompts)
     assert f"{gone} of 12 items of hhh exact, 0 near" in " ".join(out.split())
+    write_train_prompts(prompts[:1], models[0])
+    try:
+        _, out, _ = call(*command[:-2])
+        hashed = json.loads(call(*command[:-2], "--json")[1])["contamination"][0]["subsets"]
+    finally:
+        (Path(models[0]) / "train_prompts.json").unlink()
+    assert f"{gone} of 12 items of hhh exact, near not checked" in " ".join(out.split())
+    assert {one["near"] for one in hashed.values()} == {None}
     _, out, _ = call(*command, "--exclude-contaminated", "--json")
     result = json.loads(out)["results"][0]
     assert result["excluded"] == gone
@@ -201,6 +210,28 @@ def test_ctrl_c_exits_130_and_the_same_command_goes_on(verb, call, models, tmp_p
     whole = {"eval": "out/model/pairs.scores.jsonl", "score": "out.jsonl"}[verb]
     assert len((tmp_path / whole).read_text().splitlines()) == 70
     assert json.loads(out)["schema"] == f"trueward.{verb}/1"
+
+
+def test_brackets_in_a_folders_name_are_printed(call, models, hhh, tmp_path, capsys):
+    here = tmp_path / "a [" / "old] :x: [bold]"
+    here.mkdir(parents=True)
+    words = ["--suite", "hhh", "--data", hhh, "--limit", "2", "--train-data", hhh]
+    code = main(["eval", f"{models[0]}", *words, "-o", str(here / "ev")])
+    said = capsys.readouterr().out
+    assert code == 0
+    assert f"results  {here / 'ev'}\n" in said
+    assert "(first 2 of each subset only)" in " ".join(said.split())
+    data = benchmark_rows.write(here / "mine.jsonl", benchmark_rows.pairs(3))
+    code, out, _ = call("score", models[0], data, "-o", here / "rewards.jsonl")
+    assert code == 0
+    assert f"rewards  {here / 'rewards.jsonl'}\n" in out
+
+
+def test_score_writes_no_folder(call, models, tmp_path):
+    data = benchmark_rows.write(tmp_path / "mine.jsonl", benchmark_rows.pairs(3))
+    code, _, (line,) = call("score", models[0], data, "-o", tmp_path, "--overwrite")
+    assert code == 2
+    assert f"{tmp_path} is a folder; name the JSONL file" in line
 
 
 def test_score_says_what_it_did(call, models, tmp_path):

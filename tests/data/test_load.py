@@ -118,6 +118,8 @@ def _refused(path, **options):
         ("a.csv", b"chosen,rejected\na,b\nc\n", "Expected 2 columns, got 1"),
         ("a.csv", b"prompt,score\na,1\nb,high\n", "'high'"),
         ("a.jsonl", b'{"a": "\xff"}', "not UTF-8"),
+        ("a.csv", b"note,chosen\na,b\nd\xe9j\xe0,c\n", "line 3 is not UTF-8 text"),
+        ("a.json", b'[{"a": 1}, {"a": 2, "b": {"c": "\\udc00"}}]', "row 1, field 'b'"),
         ("a.jsonl.gz", b"not gzip", "damaged gzip"),
         ("a.jsonl.gz", gzip.compress(b'{"a": 1}' * 99, mtime=0)[:20], "damaged gzip"),
         ("a.txt", b"x", "ending in .json, .jsonl, .csv, .parquet"),

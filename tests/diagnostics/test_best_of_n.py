@@ -90,6 +90,11 @@ def test_expected_maximum_of_uniform_ranks():
     np.testing.assert_allclose(best_of_n([ranks], [ranks], ns)[0], expected, rtol=1e-10)
 
 
+def test_weights_of_many_samples_sum_to_one():
+    values = best_of_n([np.arange(5_000.0)], [np.full(5_000, 1e6)], [1, 2, 100, 5_000])[0]
+    np.testing.assert_allclose(values, 1e6, rtol=5e-13)
+
+
 def test_divergence():
     np.testing.assert_allclose(best_of_n_kl([1, 2, 16]), [0, math.log(2) - 0.5, 2.7725887 - 0.9375])
     for n in (1.0, 1.001, 2.0, 16.0, 1e4, 1e200):

@@ -55,33 +55,61 @@ def test_noisy_points_against_scipy():
 
 
 @pytest.mark.parametrize(
-    ("alpha", "beta", "d", "gain", "n"),
+    ("alpha", "beta", "reach", "d", "gain", "n"),
     [
-        (1.0, 0.0, math.inf, math.inf, math.inf),
-        (1.0, -0.2, math.inf, math.inf, math.inf),
-        (-1.0, -0.2, math.inf, math.inf, math.inf),
-        (-1.0, 0.5, 0.0, 0.0, 1.0),
-        (0.0, 0.0, 0.0, 0.0, 1.0),
+        (1.0, 0.0, 2.0, math.inf, math.inf, math.inf),
+        (1.0, -0.2, 2.0, math.inf, math.inf, math.inf),
+        (0.0, -0.2, 2.0, math.inf, math.inf, math.inf),
+        # −d + 0.2 d² is below 0 up to d = 5
+        (-1.0, -0.2, 4.9, 0.0, 0.0, 1.0),
+        (-1.0, -0.2, 5.1, math.inf, math.inf, math.inf),
+        (-1.0, 0.0, 2.0, 0.0, 0.0, 1.0),
+        (-1.0, 0.5, 2.0, 0.0, 0.0, 1.0),
+        (0.0, 0.5, 2.0, 0.0, 0.0, 1.0),
+        (0.0, 0.0, 2.0, 0.0, 0.0, 1.0),
     ],
 )
-def test_best_of_n_without_an_inner_peak(alpha, beta, d, gain, n):
-    fit = BestOfNFit(alpha, beta, r_squared=1.0, rmse=0.0, points=3)
+def test_best_of_n_without_an_inner_peak(alpha, beta, reach, d, gain, n):
+    fit = BestOfNFit(alpha, beta, r_squared=1.0, rmse=0.0, points=3, reach=reach)
     assert (fit.peak_d, fit.peak_gain, fit.peak_n) == (d, gain, n)
 
 
 @pytest.mark.parametrize(
-    ("alpha", "beta", "d", "gain"),
+    ("alpha", "beta", "reach", "d", "gain"),
     [
-        (1.0, 0.0, math.inf, math.inf),
-        (1.0, -0.2, math.inf, math.inf),
-        (0.0, 0.0, 0.0, 0.0),
-        (-0.5, 0.5, math.exp(-2), 0.5 * math.exp(-2)),
-        (1.0, 1e-4, math.inf, math.inf),  # beyond what a float holds
+        (1.0, 0.0, 2.0, math.inf, math.inf),
+        (-1.0, 0.0, 2.0, 0.0, 0.0),
+        (0.0, 0.0, 2.0, 0.0, 0.0),
+        # d(α + 0.2 log d) falls first whatever α, and is 0 again at d = exp(−α/0.2)
+        (1.0, -0.2, 2.0, math.inf, math.inf),
+        (1.0, -0.2, 0.9 * math.exp(-5), 0.0, 0.0),
+        (-0.2, -0.2, 2.7, 0.0, 0.0),
+        (-0.2, -0.2, 2.8, math.inf, math.inf),
+        (-0.5, 0.5, 2.0, math.exp(-2), 0.5 * math.exp(-2)),
+        (1.0, 1e-4, 2.0, math.inf, math.inf),  # beyond what a float holds
     ],
 )
-def test_rl_peaks(alpha, beta, d, gain):
-    fit = RLFit(alpha, beta, r_squared=1.0, rmse=0.0, points=3)
+def test_rl_peaks(alpha, beta, reach, d, gain):
+    fit = RLFit(alpha, beta, r_squared=1.0, rmse=0.0, points=3, reach=reach)
     assert (fit.peak_d, fit.peak_gain) == pytest.approx((d, gain))
+
+
+def test_gold_that_falls_from_the_first_size_is_best_there():
+    # means of {3, 2, 1, 0} and {3, 2, 1, 1} by brute force: 1.625, 0.917, 0.5
+    fit = fit_best_of_n([1, 2, 4], [1.625, 11 / 12, 0.5], start=1.625)
+    assert (fit.alpha < 0, fit.beta < 0) == (True, True)
+    assert fit.reach == pytest.approx(math.sqrt(math.log(4) - 0.75))
+    assert (fit.peak_d, fit.peak_gain, fit.peak_n) == (0, 0, 1)
+
+
+@pytest.mark.parametrize("level", [1.0, -1e6, 0.0])
+def test_rounding_is_no_gain(level):
+    dusty = level * (1 + np.array([0, 1, 2, -1]) * 2.2e-16)
+    fit = fit_best_of_n([1, 2, 4, 8], dusty, start=level)
+    assert (fit.alpha, fit.beta, fit.peak_n) == (0, 0, 1)
+    assert math.isnan(fit.r_squared)
+    rl = fit_rl([0.0, 1.0, 2.0, 4.0], dusty, start=level)
+    assert (rl.alpha, rl.beta, rl.peak_d) == (0, 0, 0)
 
 
 def test_bad_input():

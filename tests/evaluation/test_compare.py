@@ -1,9 +1,11 @@
 """Holm over every model and suite at once, against the definition."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from trueward.evals.suites import compare_suites, suite
+from trueward.evals.suites import Compared, compare_suites, suite
 from trueward.evaluation import compare_models
 
 PAIRS, LISTS = suite("pairs"), suite("best-of-n")
@@ -37,7 +39,7 @@ def holm(values):
 
 def test_all_comparisons_are_one_family():
     given = results({"first": 0.5, "good": 0.9, "near": 0.62, "same": 0.5})
-    found = compare_models(given)
+    found = compare_models(given).differences
     assert [(one.scorer, one.suite) for one in found] == [
         (name, one.name) for name in ("good", "near", "same") for one in (PAIRS, LISTS)
     ]
@@ -55,13 +57,13 @@ def test_all_comparisons_are_one_family():
 def test_a_large_family_can_still_find_something():
     """With 2,000 draws the smallest p-value, 0.001, times 60 would never be below 0.05."""
     rates = {"first": 0.1, **{f"m{n}": 0.9 for n in range(30)}}
-    found = compare_models(results(rates, count=40))
+    found = compare_models(results(rates, count=40)).differences
     assert len(found) == 60
     assert all(one.significant_holm for one in found)
 
 
 def test_one_model_has_nothing_to_be_compared_with():
-    assert compare_models(results({"only": 0.5})) == ()
+    assert compare_models(results({"only": 0.5})) == Compared((), ())
 
 
 def test_a_suite_without_its_primary_metric_is_left_out():
@@ -72,5 +74,26 @@ def test_a_suite_without_its_primary_metric_is_left_out():
     for name in ("x", "y"):
         natural = llmbar.judge(items, [[1.0, 0.0]] * 9, scorer=name, draws=20)
         given[name] = [natural, judged(PAIRS, [True, False] * 10, name)]
-    assert [one.suite for one in compare_models(given)] == ["pairs"]
-    assert compare_models(given)[0].estimate.value == pytest.approx(0)
+    found = compare_models(given)
+    assert [one.suite for one in found.differences] == ["pairs"]
+    assert found.differences[0].estimate.value == pytest.approx(0)
+    (reason,) = found.left_out
+    assert reason.startswith("suite comparison: 'llmbar' by 'y' has no 'Adversarial': its data is")
+
+
+def test_a_suite_that_cannot_be_paired_does_not_take_others_with_it():
+    given = results({"first": 0.2, "other": 0.9, "third": 0.5}, count=60)
+    pairs, lists = given["other"]
+    given["first"][0] = replace(given["first"][0], data="sha256:a")
+    given["other"] = [replace(pairs, data="sha256:b"), lists, replace(lists, suite="more")]
+    found = compare_models(given)
+    assert [(one.scorer, one.suite) for one in found.differences] == [
+        ("other", "best-of-n"),
+        ("third", "pairs"),
+        ("third", "best-of-n"),
+    ]
+    assert found.left_out == (
+        "suite comparison: 'more': 'first', with which others are compared, was not judged on it",
+        "suite comparison: 'pairs' was judged on different data by 'other' (sha256:b) and 'first' "
+        "(sha256:a); judge both on the same",
+    )

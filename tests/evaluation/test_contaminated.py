@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from datasets import Dataset
 from helpers import benchmark_rows
 
 from trueward.errors import DataError
@@ -11,7 +12,13 @@ from trueward.evals.suites.train_prompts import (
     read_train_prompts,
     write_train_prompts,
 )
-from trueward.evaluation import exposures, known_prompts, load_task, training_prompts
+from trueward.evaluation import (
+    exposures,
+    known_prompts,
+    load_task,
+    trained_on,
+    training_prompts,
+)
 
 LONG = " ".join(f"word{n}" for n in range(16))
 NEAR = LONG.replace("word15", "other")
@@ -76,6 +83,48 @@ def test_a_run_names_its_training_data(task, tmp_path):
     job["dataset_name"] = None  # the gold world, in which nothing is real
     (run / "train.json").write_text(json.dumps({"job": job, "finished": True}))
     assert known_prompts([str(run)], []) == ([], [])
+
+
+def test_a_run_is_known_by_its_data_and_by_its_hashes(task, tmp_path):
+    """`trueward train` leaves both: hashes alone would miss near-duplicates."""
+    source = benchmark_rows.write(tmp_path / "train.jsonl", benchmark_rows.pairs(2, prompt=NEAR))
+    run = tmp_path / "rm"
+    run.mkdir()
+    write_train_prompts(["is it raining"], run)
+    job = {"dataset_name": source, "dataset_train_split": "train", "dataset_config": None}
+    (run / "train.json").write_text(json.dumps({"job": job, "finished": True}))
+    for known in (known_prompts([str(run)], [])[0][0], training_prompts(str(run))):
+        assert known.source == source
+        assert kinds(task, known) == ["exact", "near", "none"]
+    joined, _ = known_prompts([str(run)], [source])  # one source, named twice
+    assert [kinds(task, one) for one in joined] == [["exact", "near", "none"]]
+    job["dataset_name"] = str(tmp_path / "gone.jsonl")
+    (run / "train.json").write_text(json.dumps({"job": job, "finished": True}))
+    (known,), notices = known_prompts([str(run)], [])
+    assert (known.source, notices) == (str(run / "train_prompts.json"), [])
+    (one,) = exposures([task], [known])
+    assert one.near_checked is False
+    assert one.document()["subsets"] == {"bench": {"exact": 1, "near": None, "none": 2}}
+
+
+def test_splits_and_configurations_are_sources_of_their_own(task, tmp_path, monkeypatch):
+    rows = Dataset.from_list([{"prompt": "is it raining"}])
+    asked = []
+
+    def load(source, *, split, config):
+        asked.append((source, split, config))
+        return rows
+
+    monkeypatch.setattr(trained_on, "load_rows", load)
+    runs = []
+    for split, config in (("train", None), ("train_sft", None), ("train", "math")):
+        runs.append(tmp_path / f"rm{len(runs)}")
+        runs[-1].mkdir()
+        job = {"dataset_name": "org/d", "dataset_train_split": split, "dataset_config": config}
+        (runs[-1] / "train.json").write_text(json.dumps({"job": job, "finished": True}))
+    known, _ = known_prompts([*map(str, runs), str(runs[0])], [])
+    assert [one.source for one in known] == ["org/d", "org/d[train_sft]", "org/d:math"]
+    assert asked[1:3] == [("org/d", "train_sft", None), ("org/d", "train", "math")]
 
 
 def test_hashes_beside_a_checkpoint_find_exact_prompts(task, tmp_path):

@@ -285,11 +285,84 @@ def test_states_that_lost_their_rows_are_made_anew(model, pairs, tmp_path):
     whole = run(model, out, {"mine": pairs[0]})
     other = checkpoints.save(tmp_path, kind="qwen2")
     (out / "m" / "mine.rewards.jsonl").unlink()
+    (out / "diagnostics.json").unlink()
     again = run(other, out, {"mine": pairs[0]})
     ranks = [d["models"][0]["sets"][0]["norms"]["effective_rank"] for d in (whole, again)]
     expected = [effective_rank(states(m, pairs[1])) for m in (model, other)]
     assert ranks == pytest.approx(expected, rel=1e-4)
     assert abs(ranks[0] - ranks[1]) > 1e-3
+
+
+@pytest.mark.parametrize("text", [None, True])
+def test_length_is_of_the_response_alone_whatever_the_prompt_and_the_limit(model, tmp_path, text):
+    """One-word responses to longer and longer prompts have no length that a reward could follow."""
+    rows = [
+        {"prompt": " ".join(["w1"] * (n + 1)), "chosen": " w2", "rejected": " w3"}
+        for n in range(12)
+    ]
+    sets, _ = read_sets({"m": benchmark_rows.write(tmp_path / "r.jsonl", rows)})
+    tight = ScoreSettings(device="cpu", max_length=8, truncation="truncate_right", text=text)
+    found = diagnose({"m": model}, sets, None, tight, tmp_path / "out")
+    length = found["models"][0]["sets"][0]["length"]["reward"]
+    assert length["pearson"] is None
+    around = 1 if text else 2  # <eos>, and the role that the template writes before the response
+    assert tokens(tmp_path / "out") == [[1 + around, 1 + around]] * 12
+    rows = [{"prompt": "w1", "chosen": " w2" * n, "rejected": " w3 w4"} for n in (1, 3, 9)]
+    sets, _ = read_sets({"m": benchmark_rows.write(tmp_path / "s.jsonl", rows)})
+    diagnose({"m": model}, sets, None, tight, tmp_path / "other")
+    assert tokens(tmp_path / "other") == [[n + around, 2 + around] for n in (1, 3, 9)]
+
+
+def tokens(folder):
+    lines = (folder / "m" / "m.rewards.jsonl").read_text().splitlines()
+    return [json.loads(line)["tokens"] for line in lines]
+
+
+def test_rows_that_counted_the_prompt_are_refused(model, pairs, tmp_path):
+    run(model, tmp_path / "out", {"mine": pairs[0]})
+    record = tmp_path / "out" / "m" / "mine.rewards.record.json"
+    earlier = json.loads(record.read_text())
+    del earlier["made_of"]["tokens"]
+    record.write_text(json.dumps(earlier))
+    with pytest.raises(OutputExistsError, match="tokens was not given, now of the response alone"):
+        run(model, tmp_path / "out", {"mine": pairs[0]})
+
+
+def test_a_document_is_added_to_but_never_lost(model, pairs, lists, tmp_path):
+    out, half = tmp_path / "out", halved(model, tmp_path / "half")
+    first = run({"one": model}, out, {"mine": pairs[0]})
+    assert len(first["models"]) == 1
+    with pytest.raises(OutputExistsError, match=r"model 'one' was sha256:\w+, now not given"):
+        run({"two": half}, out, {"mine": pairs[0]})
+    with pytest.raises(OutputExistsError, match="set 'mine' is not given"):
+        run({"one": model}, out, {"lists": lists[0]})
+    with pytest.raises(OutputExistsError, match="probed was 200, now 3"):
+        run({"one": model}, out, {"mine": pairs[0]}, beside=Beside(probed=3))
+    assert json.loads((out / "diagnostics.json").read_text()) == first
+    assert not (out / "two").exists()
+    both = {"two": half, "one": model}
+    rates = {"one": 0.0, "two": 0.25}
+    added = run(
+        both,
+        out,
+        {"mine": pairs[0], "lists": lists[0]},
+        beside=Beside(("one", model), flip_rates=rates),
+    )
+    assert [one["model"] for one in added["models"]] == ["two", "one"]
+    assert added["models"][1]["sets"][0]["accuracy"] == first["models"][0]["sets"][0]["accuracy"]
+    with pytest.raises(OutputExistsError, match="reference was one, now not given; flip rates ar"):
+        run(both, out, {"mine": pairs[0], "lists": lists[0]})
+    run({"two": half}, out, {"mine": pairs[0]}, overwrite=True)
+    for text in ("[]", '{"schema": "mine/1"}'):
+        (out / "diagnostics.json").write_text(text)
+        with pytest.raises(OutputExistsError, match=r"is no trueward.diagnostics/1"):
+            run({"two": half}, out, {"mine": pairs[0]})
+
+
+def test_probed_zero_is_the_reason_that_is_told(model, pairs, tmp_path):
+    document = run(model, tmp_path / "out", {"mine": pairs[0]}, beside=Beside(probed=0))
+    needs = {one["diagnostic"]: one["needs"] for one in document["models"][0]["not_computed"]}
+    assert needs["probes"] == needs["edits"] == "prompts to edit and probe: --probed was 0"
 
 
 def test_the_gold_world_brings_its_scenarios_and_training_pairs():

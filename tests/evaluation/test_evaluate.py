@@ -1,6 +1,7 @@
 """Scores are the plain class's; what was interrupted goes on; what differs is refused."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -81,7 +82,7 @@ def test_each_benchmark_from_its_own_format_to_a_result(name, model, tmp_path):
     )
     assert np.allclose([s for row in scored.values() for s in row], expected, atol=1e-5)
     again = one.task.suite.judge(one.task.items, list(scored.values()), scorer="m")
-    assert load_suite_result(one.path).to_dict() == again.to_dict()
+    assert load_suite_result(one.path).to_dict() == again.to_dict() | {"data": one.task.digest}
     assert len(one.task.items) == items
     assert again.primary in {part.name for part in again.parts}
 
@@ -124,6 +125,20 @@ def test_interrupted_and_resumed_is_as_if_uninterrupted(
             tmp_path / "whole/m" / name
         ).read_bytes()
     assert not part.exists()
+
+
+def test_records_tell_settings_and_facts_which_are_no_part_of_the_identity(model, data, tmp_path):
+    task, scores = load_task("pairs", data), tmp_path / "s.jsonl"
+    first = {"command": "trueward eval a", "environment": {"torch": "1"}}
+    evaluate({"m": model}, {}, [task], CPU, tmp_path / "out", facts=first)
+    scores.write_text((tmp_path / "out/m/pairs.scores.jsonl").read_text())
+    second = {"command": "trueward eval b", "environment": {"torch": "2"}}
+    evaluate({"m": model}, {"s": str(scores)}, [task], CPU, tmp_path / "out", facts=second)
+    records = [json.loads((tmp_path / f"out/{n}/pairs.record.json").read_text()) for n in "ms"]
+    assert [one["command"] for one in records] == ["trueward eval a", "trueward eval b"]
+    assert [one["environment"] for one in records] == [{"torch": "1"}, {"torch": "2"}]
+    assert records[0]["settings"]["device"] == "cpu"
+    assert not {"command", "environment", "settings", "device"} & records[0]["made_of"].keys()
 
 
 def test_what_is_finished_is_read_without_the_model(model, data, tmp_path, monkeypatch):
@@ -190,6 +205,24 @@ def test_scored_rows_serve_as_a_score_file(model, data, tmp_path):
     limited = load_task("pairs", data, limit=3)
     (part,) = evaluate({}, {"theirs": file}, [limited], CPU, tmp_path)
     assert [p.n for p in part.result.parts] == [3, 3]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_is_read_is_never_replaced(overwrite, model, data, tmp_path):
+    out = tmp_path / "out"
+    evaluate({"m": model}, {}, [load_task("pairs", data)], CPU, out)
+    (tmp_path / "link.jsonl").symlink_to(out / "m/pairs.scores.jsonl")
+    (out / "n").mkdir()
+    (out / "n/pairs.scores.jsonl").write_text(Path(data).read_text())
+    before = {path: path.read_bytes() for path in sorted(out.rglob("*.*"))}
+    scores, rows = str(tmp_path / "link.jsonl"), str(out / "n/pairs.scores.jsonl")
+    for judged, source, said in (
+        (({}, {"m": scores}), data, scores),
+        (({"n": model}, {}), rows, rows),
+    ):
+        with pytest.raises(InputError, match=f"{said} is to be read, and results would replace it"):
+            evaluate(*judged, [load_task("pairs", source)], CPU, out, overwrite=overwrite)
+    assert {path: path.read_bytes() for path in sorted(out.rglob("*.*"))} == before
 
 
 def test_a_score_file_that_lacks_items_is_named_before_anything_is_written(data, tmp_path):

@@ -41,7 +41,9 @@ def test_only_what_rewards_depend_on_counts(model, copy):
     changed = model_digest(str(copy))
     assert changed != digest
     (copy / "chat_template.jinja").write_text("{{ messages[0].content }}")
-    assert model_digest(str(copy)) not in (digest, changed)
+    templated = model_digest(str(copy))
+    (copy / "added_tokens.json").write_text('{"w1 w2": 44}')
+    assert len({digest, changed, templated, model_digest(str(copy))}) == 4
 
 
 @pytest.mark.parametrize("place", [0, -8])

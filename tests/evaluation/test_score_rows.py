@@ -133,6 +133,33 @@ def test_bad_rows_are_found_before_anything_is_written(row, words, model, tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
 
 
+def test_a_row_that_is_not_utf8_is_named(model, tmp_path):
+    good = b'{"prompt": "w1", "response": "w2"}\n'
+    (tmp_path / "in.jsonl").write_bytes(good * 50 + b'{"prompt": "w\xe9", "response": "w2"}\n')
+    with pytest.raises(DataError, match=r"in\.jsonl: row 50 is not UTF-8 text \(.* at byte 13\)"):
+        score_rows(model, str(tmp_path / "in.jsonl"), tmp_path / "out.jsonl", CPU)
+    with gzip.open(tmp_path / "in.jsonl.gz", "wb") as stream:
+        stream.write(b"\xef\xbb\xbf" + good.replace(b"\n", b"\r\n") * 2)
+    assert score_rows(model, str(tmp_path / "in.jsonl.gz"), tmp_path / "out.jsonl", CPU).rows == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"prompt": "w1 \ud83d"}, r"row 1, field 'prompt': character 3 .*'\\ud83d'"),
+        ({"response": [{"role": "assistant", "content": "\udc00"}]}, "row 1, field 'response'"),
+        ({"note": {"by": ["\ud83d"]}}, "row 1, field 'note': character 0 is half a surrogate"),
+    ],
+)
+def test_what_cannot_be_written_again_is_refused(change, said, model, tmp_path):
+    row = {"prompt": "w1", "response": "w2"}
+    source = benchmark_rows.write(tmp_path / "in.jsonl", [row, row | change])
+    with pytest.raises(DataError, match=said) as raised:
+        score_rows(model, source, tmp_path / "out.jsonl", CPU)
+    assert "\n" not in str(raised.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
+
+
 def test_bad_files_and_folders(model, tmp_path):
     out = tmp_path / "out.jsonl"
     (tmp_path / "empty.jsonl").write_text("\n")
@@ -141,7 +168,7 @@ def test_bad_files_and_folders(model, tmp_path):
     for name, words in (
         ("empty", "no rows"),
         ("torn", "row 1 is not valid JSON"),
-        ("latin", "row 0 cannot be read"),
+        ("latin", "row 0 is not UTF-8 text"),
         ("none", r"none\.jsonl: no such file"),
     ):
         with pytest.raises(DataError, match=words):

@@ -118,7 +118,7 @@ def best_of_n(folder):
         "settings": {},
         "n": [1, 2, 4, 8],
         "kl": [0.0, 0.193, 0.636, 1.204],
-        "curves": [{"label": "rm", "gold": gold, "fit": fit, "peak": {"n": 4.4}}],
+        "curves": [{"model": "rm", "gold": gold, "fit": fit, "peak": {"n": 4.4}}],
     }
     folder.mkdir(parents=True)
     (folder / "bon.json").write_text(json.dumps(document))

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 
 import pytest
+from helpers import policies
 
 from trueward.report import report, write_report
 
@@ -116,3 +117,14 @@ def test_a_mixed_report_draws_and_sorts(mixed_folder, width, dark):
     assert values[2] == sorted(values[0])
     assert values[0] not in values[1:]
     assert min(values[0]) < 0
+
+
+@pytest.mark.parametrize(("width", "dark"), [(390, False), (1440, True)])
+def test_policies_draw_without_requests_or_overflow(tmp_path, width, dark):
+    runs = [policies.demo(tmp_path / "demo"), policies.run(tmp_path / "none", gold=False)]
+    flags = ["--force-dark-mode"] if dark else []
+    seen = look(watched(report(runs, tmp_path / "out" / "r.html").page), width, *flags)
+    assert int(seen["overflow"]) <= 0
+    assert seen["requests"] == "0"
+    assert seen["problems"] == ""
+    assert seen["plots"] == seen["drawn"] == str(7 + 5)

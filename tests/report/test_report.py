@@ -67,7 +67,7 @@ def test_results_json_has_everything_it_rests_on(written, mixed, results):
     assert [one["scorer"] for one in document["suites"]] == ["first", "good", "same"]
     assert document["diagnostics"][0]["schema"] == "trueward.diagnostics/1"
     assert [run["label"] for run in document["runs"]] == ["rm", "begun"]
-    assert document["best_of_n"][0]["curves"][0]["label"] == "rm"
+    assert document["best_of_n"][0]["curves"][0]["model"] == "rm"
     assert [one["about"] for one in document["verdict"]] == [
         "Study gold world",
         "Benchmark suites",
@@ -79,7 +79,7 @@ def test_results_json_has_everything_it_rests_on(written, mixed, results):
 def test_suites_are_compared_as_eval_compares_them(mixed):
     material = read_material([mixed["eval"]])
     told = findings(material)
-    assert told.differences == compare_models(material.suites)
+    assert told.differences == compare_models(material.suites).differences
     said = told.said[0].verdict
     assert said.headline == "good beats first on pairs."
     gap = told.differences[0].estimate

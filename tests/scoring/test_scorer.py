@@ -144,6 +144,8 @@ def test_what_is_wrong_is_said_in_one_line(checkpoints, tmp_path):
         Scorer.from_pretrained(checkpoints["llama"], truncation="drop")
     with pytest.raises(ModelError, match="cannot read a model"):
         Scorer.from_pretrained(str(tmp_path / "none"))
+    with pytest.raises(DataError, match="character 1 is half a surrogate pair"):
+        scorer.score(["w1"], ["w\ud83d"])
     images = [{"role": "user", "content": [{"type": "image"}]}]
     with pytest.raises(DataError, match="needs a chat template"):
         scorer.score([images], ["w1"])

@@ -2,7 +2,7 @@
 
 from trueward.alignment.chosen_rows import select_rows
 from trueward.alignment.curves import BestOfN, Curve, Gap, best_of_n_curves
-from trueward.alignment.document import document, notices, write_document
+from trueward.alignment.document import check_document, document, notices, write_document
 from trueward.alignment.peaks import Peak
 from trueward.alignment.policy import Policy, SamplingSettings
 from trueward.alignment.samples import Sampler
@@ -12,6 +12,7 @@ from trueward.alignment.sources import (
     Responses,
     WorldSource,
     check_models,
+    check_outputs,
     judge_responses,
     response_rows,
 )
@@ -29,7 +30,9 @@ __all__ = [
     "ScoredPrompts",
     "WorldSource",
     "best_of_n_curves",
+    "check_document",
     "check_models",
+    "check_outputs",
     "document",
     "join_rewards",
     "judge_responses",

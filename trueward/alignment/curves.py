@@ -4,7 +4,8 @@
     fit R = d(α − βd), d = √KL, to gold above R_1
 
 Intervals come from one set of resamplings of prompts, shared by all models, sizes and fits: so
-models are compared paired, and a peak's interval is that of the fit made anew on every draw.
+models are compared paired, and a peak's interval is that of the fit made anew on every draw. One
+prompt alone cannot be resampled: no intervals then.
 Source: Gao, Schulman & Hilton (2023), Scaling Laws for Reward Model Overoptimization.
 """
 
@@ -146,8 +147,10 @@ def _columns(scored: ScoredPrompts, sizes: list[int]) -> dict[Key, Float[ndarray
 def _drawn(
     columns: dict[Key, ndarray], prompts: Sequence[str], draws: int, seed: int
 ) -> dict[Key, Float[ndarray, "draws ns"]]:
-    """Means under each draw, prompts resampled whole."""
+    """Means under each draw, prompts resampled whole; NaN with one prompt, which never varies."""
     index = {name: slot for slot, name in enumerate(dict.fromkeys(prompts))}
+    if len(index) == 1:
+        return {key: np.full((draws, values.shape[1]), np.nan) for key, values in columns.items()}
     slots = np.array([index[name] for name in prompts])
     wide = np.concatenate(list(columns.values()), axis=1)
     sums = np.zeros((len(index), wide.shape[1]))

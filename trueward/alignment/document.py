@@ -9,7 +9,7 @@ from trueward.alignment.curves import BestOfN, Curve
 from trueward.alignment.scored_prompts import ScoredPrompts
 from trueward.evals.files import write_json
 from trueward.evaluation.fingerprint import rows_digest
-from trueward.evaluation.row_file import check_same, read_record
+from trueward.evaluation.row_file import check_apart, check_same, read_record
 
 SCHEMA = "trueward.bon/1"
 FILE = "bon.json"
@@ -46,6 +46,8 @@ def made_of(scored: ScoredPrompts) -> dict[str, str]:
 def notices(result: BestOfN) -> list[str]:
     """What a reader must know before believing the curves."""
     said = []
+    if result.prompts == 1:
+        said.append("one prompt, so there are no intervals: they need several prompts")
     largest, fewest = result.ns[-1], result.samples[0]
     if 4 * largest > fewest > 1:
         said.append(
@@ -61,6 +63,12 @@ def notices(result: BestOfN) -> list[str]:
         if curve.peak is not None and curve.peak.n > largest:
             said.append(f"{curve.label}: the fit peaks beyond the measured n = {largest}: a guess")
     return said
+
+
+def check_document(source: str | None, folder: Path) -> None:
+    """Refuse to write over the file that is read. Raises OutputExistsError."""
+    if source is not None:
+        check_apart(source, folder / FILE)
 
 
 def write_document(found: Mapping[str, Any], folder: Path, *, overwrite: bool) -> Path:

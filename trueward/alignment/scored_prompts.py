@@ -88,11 +88,7 @@ def numbers(
         DataError: naming row and field.
     """
     value = fields.get(field)
-    plain = isinstance(value, list) and all(
-        isinstance(one, int | float) and not isinstance(one, bool) and math.isfinite(one)
-        for one in value
-    )
-    if not plain or not value:
+    if not isinstance(value, list) or not value or not all(map(_finite, value)):
         raise DataError(
             f"{where}, field {field!r}: expected a list of finite numbers, one a response; "
             f"got {described(value)}"
@@ -103,6 +99,15 @@ def numbers(
             f"got {len(value)}"
         )
     return np.asarray(value, dtype=np.float64)
+
+
+def _finite(one: Any) -> bool:
+    if not isinstance(one, int | float) or isinstance(one, bool):
+        return False
+    try:
+        return math.isfinite(one)
+    except OverflowError:  # a whole number that no float holds
+        return False
 
 
 def _named(fields: Mapping[str, Any], where: str) -> str:

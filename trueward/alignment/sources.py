@@ -1,6 +1,6 @@
 """From prompts or responses to scored prompts: what is missing is made, what is there is kept."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,17 @@ from trueward.alignment.kept_rows import ready, write_rows
 from trueward.alignment.samples import Sampler, sample_rows
 from trueward.alignment.scored_prompts import ScoredPrompts, join_rewards, numbers
 from trueward.alignment.world import world_gold, world_prompts, written_by_writers
-from trueward.errors import InputError
+from trueward.data.messages import described
+from trueward.errors import DataError, InputError
 from trueward.evaluation import ScoreSettings, score_rows
 from trueward.evaluation.contestants import Begin, silent
 from trueward.evaluation.fingerprint import rows_digest
 from trueward.evaluation.own_rows import OwnRow, raw_rows
 from trueward.evaluation.rewarded_rows import made_of_rows, reward_file
-from trueward.evaluation.row_file import read_record
+from trueward.evaluation.row_file import RowFile, read_record
 from trueward.models import check_base
+
+SAMPLES = "samples.jsonl"
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,11 @@ class Responses:
     sampler: Sampler | None = None
     gold_world: bool = False
     world: WorldSource = WorldSource()
+
+    @property
+    def makes_rows(self) -> bool:
+        """Whether rows are written, and not the file's judged as they are."""
+        return self.sampler is not None or self.gold_world
 
 
 @dataclass(frozen=True)
@@ -68,11 +76,14 @@ def response_rows(
     Raises:
         InputError: neither a file nor the world.
         DataError: a row that is not what it must be.
-        OutputExistsError: samples of something else are there.
+        OutputExistsError: samples of something else are there, or the file itself.
     """
-    world, path = wanted.world, folder / "samples.jsonl"
+    world, path = wanted.world, folder / SAMPLES
     if wanted.file is None and not wanted.gold_world:
         raise InputError("no rows: name a FILE, or give --gold_world for the world's own prompts")
+    out = reward_file(path)
+    if wanted.file is not None and wanted.makes_rows:
+        out.check_apart(wanted.file)
     if wanted.sampler is not None:
         given = wanted.file
         prompts = (
@@ -81,7 +92,7 @@ def response_rows(
             else [dict(row) for row in raw_rows(given)]
         )
         return str(sample_rows(wanted.sampler, prompts, path, overwrite=overwrite, begin=begin))
-    if not wanted.gold_world:
+    if not wanted.makes_rows:
         return str(wanted.file)
     rows = (
         written_by_writers(world.prompts, world.samples, world.seed)
@@ -90,7 +101,6 @@ def response_rows(
     )
     made = list(rows)  # all are checked before the first is written
     identity = {"data": rows_digest(made)}
-    out = reward_file(path)
     if not ready(out, identity, overwrite):
         write_rows(out, identity, made[out.resume(chunk=1) :])
     return str(path)
@@ -110,12 +120,15 @@ def judge_responses(
     Raises:
         DataError: a row that is not what it must be.
         ModelError: one of them is no reward model.
-        OutputExistsError: rewards of something else are there.
+        OutputExistsError: rewards of something else are there, or the rows themselves.
     """
     files: dict[str, str] = {}
     truncated: dict[str, int] = {}
+    outputs = reward_files(folder, models)
+    for out in outputs.values():
+        out.check_apart(rows)
     for label, model in models.items():
-        out = reward_file(folder / f"rewards-{label.replace('/', '--')}.jsonl")
+        out = outputs[label]
         identity = made_of_rows(model, _judged_rows(rows), settings)
         if not ready(out, identity, overwrite):
             score_rows(model, rows, out.path, settings, begin=begin, read=_judged_rows)
@@ -125,9 +138,34 @@ def judge_responses(
     return Judged(join_rewards(files), rows, truncated, cut)
 
 
+def check_outputs(wanted: Responses, models: Iterable[str], folder: Path) -> None:
+    """Refuse to replace the file that is read, before anything is made.
+
+    Raises:
+        OutputExistsError: an output of these models is that file.
+    """
+    if wanted.file is not None:
+        made = [reward_file(folder / SAMPLES)] if wanted.makes_rows else []
+        for out in (*made, *reward_files(folder, models).values()):
+            out.check_apart(wanted.file)
+
+
+def reward_files(folder: Path, models: Iterable[str]) -> dict[str, RowFile]:
+    """Where each model's rewards go."""
+    return {
+        label: reward_file(folder / f"rewards-{label.replace('/', '--')}.jsonl") for label in models
+    }
+
+
 def _judged_rows(source: str) -> Iterator[OwnRow]:
-    """Rows of responses whose gold, if any, fits: seen before a model is run."""
+    """Rows of responses whose gold and `cut`, if any, fit: seen before a model is run."""
     for row in rows_of_responses(source):
+        cut = row.fields.get("cut")
+        if cut is not None and (type(cut) is not int or cut < 0):
+            raise DataError(
+                f"{row.name}, field 'cut': expected how many samples ended at the length limit, "
+                f"got {described(cut)}; rename or drop it"
+            )
         if row.fields.get("gold") is not None:
             numbers(row.fields, "gold", row.name, like=("responses", len(row.responses)))
         yield row

@@ -142,7 +142,7 @@ def _print(outcome: "Outcome", *, as_json: bool) -> None:
         return
     from rich.console import Console
 
-    outcome.show(Console())
+    outcome.show(Console(markup=False, emoji=False))  # a path may have [brackets] and :colons:
 
 
 __all__ = ["build_parser", "main"]

@@ -44,9 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--demo",
         action="store_true",
-        help="the embedded world: RLOO on bt, bsr and aplot reward models",
+        help="the embedded world: --algorithm on bt, bsr and aplot reward models",
     )
-    add("--seeds", type=int, default=1, help="of the demo (1)")
+    add("--seeds", type=int, default=1, help="of the demo (1); more extend a finished one")
     _add_watch(parser.add_argument_group("watch, on held-out prompts"))
     _add_shaping(parser.add_argument_group("shaping of rewards (off by default)"))
 
@@ -70,6 +70,8 @@ def _add_shaping(group: Any) -> None:
     add("--penalty", type=float, default=0.5, help="λ of uncertainty: mean − λ·variance (0.5)")
     add("--normalize", action="store_true", help="by the mean and deviation of all rewards so far")
     add("--clip", type=float, help="bound of the reward, last of all")
+    add("--kl_target", type=float, metavar="NATS", help="adapt β to hold this KL an answer")
+    add("--kl_horizon", type=float, default=1e4, help="answers over which β adapts (10000)")
     add("--max_length", type=int, help="of the reward model's sequences, in tokens (as trained)")
     add(
         "--truncation",
@@ -95,13 +97,15 @@ def run(args: argparse.Namespace) -> Outcome:
 
 def _demo(args: argparse.Namespace) -> Outcome:
     from trueward.alignment.rl.demo import demo
+    from trueward.alignment.rl.recipe import TRAINING, Recipe
     from trueward.cli.align_table import show_demo
 
-    allowed = {"demo", "seeds", "output_dir", "json", "set"}
+    allowed = {"demo", "seeds", "output_dir", "json", "set", "algorithm"}
     if other := sorted(args.given - allowed):
         raise InputError(f"--demo has settings of its own; leave out --{', --'.join(other)}")
     folder = Path(args.output_dir or "runs/align-demo")
-    document = demo(folder, args.seeds, _assignments(args.set))
+    recipe = Recipe(args.algorithm, {**TRAINING, **_assignments(args.set)})
+    document = demo(folder, args.seeds, recipe)
     return Outcome(document, lambda console: show_demo(console, document, folder))
 
 
@@ -111,19 +115,9 @@ def _settings(args: argparse.Namespace) -> "AlignSettings":
     for name in ("policy", "reward_model", "prompts"):
         if not getattr(args, name):
             raise InputError(f"--{name} is needed (or --demo)")
-    names = (
-        "policy",
-        "prompts",
-        "algorithm",
-        "gold",
-        "watch_prompts",
-        "watch_every",
-        "norm_data",
-        "stop_on_overoptimization",
-        "max_length",
-        "truncation",
-        "seed",
-    )
+    names = ["policy", "prompts", "algorithm", "gold", "norm_data", "seed"]
+    names += ["max_length", "truncation"]
+    names += ["watch_prompts", "watch_every", "stop_on_overoptimization"]
     return AlignSettings(
         **{name: getattr(args, name) for name in names},
         reward_models=tuple(args.reward_model),
@@ -136,7 +130,7 @@ def _settings(args: argparse.Namespace) -> "AlignSettings":
 def _shaping(args: argparse.Namespace) -> "Shaping":
     from trueward.alignment.rl import Shaping
 
-    names = ("center", "ensemble", "penalty", "normalize", "clip")
+    names = ("center", "ensemble", "penalty", "normalize", "clip", "kl_target", "kl_horizon")
     return Shaping(**{name: getattr(args, name) for name in names})
 
 

@@ -20,6 +20,7 @@ COLUMNS: Mapping[str, str] = {
     "truncated": "{:.0%}",
     "norm": "{:.2f}",
     "norm_outside": "{:.0%}",
+    "beta": "{:.3g}",
 }
 
 
@@ -29,6 +30,7 @@ def show_run(console: "Console", document: Mapping[str, Any], folder: str) -> No
     for point in document["points"]:
         table.add_row(*(_cell(point[name], form) for name, form in COLUMNS.items()))
     console.print(table)
+    console.print(f"shaping  {_shaping(document['settings'])}", highlight=False)
     for alarm in document["alarms"]:
         console.print(f"alarm    {alarm['kind']}: {alarm['message']}", highlight=False)
     top = document["best"]
@@ -54,6 +56,22 @@ def show_demo(console: "Console", document: Mapping[str, Any], folder: Path) -> 
     for line in document["verdict"]:
         console.print(line, highlight=False, soft_wrap=True)
     console.print(f"results  {folder}/demo.json", highlight=False)
+
+
+def _shaping(settings: Mapping[str, Any]) -> str:
+    """What is on of it, in the order in which it is done."""
+    s = settings["shaping"]
+    ensemble = f"{s['ensemble']} of {len(settings['reward_models'])}"
+    if s["ensemble"] == "uncertainty":
+        ensemble += f", λ {s['penalty']:g}"
+    steps = {
+        "center": s["center"],
+        ensemble: len(settings["reward_models"]) > 1,
+        "normalize": s["normalize"],
+        f"clip {s['clip']}": s["clip"] is not None,
+        f"β adapted to {s['kl_target']} nats": s["kl_target"] is not None,
+    }
+    return "; ".join(name for name, on in steps.items() if on) or "none"
 
 
 def _cell(value: Any, form: str) -> str:

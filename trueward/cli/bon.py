@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from trueward.cli.bon_input import check, check_selection, responses_of, sizes
 from trueward.cli.outcome import Outcome
 from trueward.cli.scoring import add_scoring_flags, labelled, progress, settings_of
+from trueward.cli.study import command
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -95,11 +96,23 @@ def _select(args: argparse.Namespace, models: Mapping[str, str]) -> Outcome:
 
 def _judge(args: argparse.Namespace, models: Mapping[str, str]) -> Outcome:
     check(args, models)
-    from trueward.alignment import best_of_n_curves, document, write_document
+    from trueward.alignment import (
+        best_of_n_curves,
+        check_document,
+        document,
+        read_scores,
+        write_document,
+    )
+    from trueward.training.environment import environment
 
-    scored, facts = _scored(args, models)
+    check_document(args.file, args.output_dir)
+    if models:
+        scored, facts = _scored(args, models)
+    else:
+        scored, facts = read_scores(args.file), {"source": args.file, "models": {}}
     result = best_of_n_curves(scored, sizes(args.n) if args.n else None, seed=args.seed)
     found = document(result, scored, {"seed": args.seed, **facts})
+    found |= {"command": command(), "environment": environment()}
     path = write_document(found, args.output_dir, overwrite=args.overwrite)
 
     def show(console: "Console") -> None:
@@ -111,16 +124,15 @@ def _judge(args: argparse.Namespace, models: Mapping[str, str]) -> Outcome:
 def _scored(
     args: argparse.Namespace, models: Mapping[str, str]
 ) -> "tuple[ScoredPrompts, dict[str, Any]]":
-    from trueward.alignment import check_models, judge_responses, read_scores, response_rows
+    from trueward.alignment import check_models, check_outputs, judge_responses, response_rows
 
-    if not models:
-        return read_scores(args.file), {"source": args.file, "models": {}}
-    settings = settings_of(args)
+    settings, wanted = settings_of(args), responses_of(args)
+    check_outputs(wanted, models, args.output_dir)
     check_models(models)
     args.output_dir.mkdir(parents=True, exist_ok=True)
     again: dict[str, Any] = {"overwrite": args.overwrite}
     with progress() as begin:
-        rows = response_rows(responses_of(args), args.output_dir, **again, begin=begin)
+        rows = response_rows(wanted, args.output_dir, **again, begin=begin)
         judged = judge_responses(rows, models, settings, args.output_dir, **again, begin=begin)
     facts = {
         "source": rows,

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trueward.errors import InputError
@@ -37,13 +38,23 @@ def check(args: argparse.Namespace, models: Mapping[str, str]) -> None:
         idle.append("prompts")
     if idle:
         raise InputError(f"--{idle[0]} has no effect here: nothing is sampled; leave it out")
+    check_folder(args.output_dir)
     for name in ("samples", "prompts"):
         if getattr(args, name) < 1:
             raise InputError(f"--{name}: expected at least 1, got {getattr(args, name)}")
+    if args.seed < 0:
+        raise InputError(f"--seed: expected at least 0, got {args.seed}")
     if args.n and min(sizes(args.n)) < 1:
         raise InputError(f"--n {args.n}: expected sizes of at least 1")
     if args.n and (drawn or written) and max(sizes(args.n)) > args.samples:
         raise InputError(f"--n {args.n}: more than --samples {args.samples}; draw more")
+
+
+def check_folder(folder: Path) -> None:
+    """Raise InputError where a file is in the folder's place, or in that of one above it."""
+    for path in (folder, *folder.parents):
+        if path.exists() and not path.is_dir():
+            raise InputError(f"-o {folder}: {path} is a file, not a folder; choose another -o")
 
 
 def check_selection(args: argparse.Namespace, models: Mapping[str, str]) -> None:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from trueward.alignment import BestOfN, Curve, Peak
+    from trueward.diagnostics import BestOfNFit
     from trueward.evals import Estimate
 
 
@@ -36,7 +37,8 @@ def difference_tables(result: "BestOfN") -> "Iterator[Table]":
         mark = "**" if gap.p_holm < 1 - result.confidence else ""
         mark = mark or ("*" if shown.low > 0 or shown.high < 0 else "")
         p = "<0.001" if gap.p_holm < 0.001 else fixed(gap.p_holm)
-        interval = f"{signed(shown.low)} to {signed(shown.high)}"
+        known = not math.isnan(shown.low)
+        interval = f"{signed(shown.low)} to {signed(shown.high)}" if known else MISSING
         name = gap.label if gap.label != before else ""
         table.add_row(name, f"{gap.n:,}", signed(shown.value), interval, p, mark)
         before = gap.label
@@ -45,10 +47,8 @@ def difference_tables(result: "BestOfN") -> "Iterator[Table]":
 
 def sentences(result: "BestOfN") -> list[str]:
     """Where gold peaks, by measurement and by the fit, in words."""
-    lines = [
-        f"{percent(result.confidence)} bootstrap intervals over {count(result.prompts, 'prompt')}; "
-        f"{_samples(result)} samples a row."
-    ]
+    level = f"{percent(result.confidence)} bootstrap intervals over " if result.prompts > 1 else ""
+    lines = [f"{level}{count(result.prompts, 'prompt')}; {_samples(result)} samples a row."]
     if result.gaps:
         lines += [
             "Differences are paired over the same samples; p is corrected for all at once.",
@@ -66,14 +66,25 @@ def _peaks(curve: "Curve") -> list[str]:
         return [*lines, "  no fit: it needs two sizes above 1"]
     r_squared = "" if math.isnan(curve.fit.r_squared) else f", R² {fixed(curve.fit.r_squared, 2)}"
     fit = f"α {fixed(curve.fit.alpha)}, β {fixed(curve.fit.beta)}{r_squared}"
-    where = f"peak at n = {_range(curve.peak)}"
-    if math.isinf(curve.peak.n):
-        where = f"gold does not peak (interval from n = {_size(curve.peak.low)})"
-    return [*lines, f"  fit d(α − βd): {fit}", f"  {where}"]
+    return [*lines, f"  fit d(α − βd): {fit}", f"  {_fitted_peak(curve.fit, curve.peak)}"]
+
+
+def _fitted_peak(fit: "BestOfNFit", peak: "Peak") -> str:
+    if fit.alpha == fit.beta == 0:
+        return "gold is the same at every n"
+    if peak.n == 1:
+        return f"gold does not rise: best at n = {_range(peak)}"
+    if math.isfinite(peak.n):
+        return f"peak at n = {_range(peak)}"
+    interval = f" (interval from n = {_size(peak.low)})" if math.isfinite(peak.low) else ""
+    return ("gold falls, then rises without" if fit.alpha < 0 else "gold does not") + (
+        f" peak{interval}"
+    )
 
 
 def _range(peak: "Peak") -> str:
-    return f"{_size(peak.n)} ({_size(peak.low)} to {_size(peak.high)})"
+    interval = "" if math.isnan(peak.low) else f" ({_size(peak.low)} to {_size(peak.high)})"
+    return _size(peak.n) + interval
 
 
 def _size(n: float) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from trueward.cli.eval_input import check, tasks_of, without_seen
 from trueward.cli.outcome import Outcome
 from trueward.cli.scoring import add_scoring_flags, labelled, progress, settings_of
+from trueward.cli.study import command
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -65,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Outcome:
     """Score what is missing, judge, compare."""
     from trueward.evaluation import compare_models, evaluate, exposures, known_prompts
+    from trueward.training.environment import environment
 
     models = labelled(args.models, "models")
     files = labelled(args.scores, "score files")
@@ -75,17 +77,26 @@ def run(args: argparse.Namespace) -> Outcome:
     if args.exclude_contaminated:
         tasks = without_seen(tasks, seen)
     settings = settings_of(args)
+    facts = {"command": command(), "environment": environment()}
     with progress() as begin:
         done = evaluate(
-            models, files, tasks, settings, args.output_dir, overwrite=args.overwrite, begin=begin
+            models,
+            files,
+            tasks,
+            settings,
+            args.output_dir,
+            facts=facts,
+            overwrite=args.overwrite,
+            begin=begin,
         )
     results: dict[str, list[SuiteResult]] = {}
     for one in done:
         results.setdefault(one.label, []).append(one.result)
-    differences = compare_models(results)
+    compared = compare_models(results)
+    notices += compared.left_out
 
     def show(console: "Console") -> None:
-        _show(console, tasks, results, differences)
+        _show(console, tasks, results, compared.differences)
         for line in (*_counts(done), *map(_exposed, seen), *notices):
             console.print(line, highlight=False)
         console.print(f"results  {args.output_dir}", highlight=False, soft_wrap=True)
@@ -93,7 +104,7 @@ def run(args: argparse.Namespace) -> Outcome:
     document = {
         "schema": "trueward.eval/1",
         "results": [_entry(one) for one in done],
-        "differences": [asdict(one) for one in differences],
+        "differences": [asdict(one) for one in compared.differences],
         "contamination": [one.document() for one in seen],
         "notices": notices,
     }
@@ -119,6 +130,8 @@ def _show(
     results: "Mapping[str, Sequence[SuiteResult]]",
     differences: "Sequence[SuiteDifference]",
 ) -> None:
+    from rich.text import Text
+
     from trueward.report import (
         DIFFERENCE_NOTE,
         SUITE_NOTE,
@@ -128,15 +141,15 @@ def _show(
     )
 
     for place, task in enumerate(tasks):
-        partial = f" [red]({task.partial})[/red]" if task.partial else ""
-        console.print(f"[bold]{task.suite.name}[/bold]: {task.suite.measures}{partial}")
+        about = Text.assemble((task.suite.name, "bold"), f": {task.suite.measures}")
+        console.print(about.append(f" ({task.partial})" if task.partial else "", style="red"))
         console.print(suite_table([rows[place] for rows in results.values()]))
     console.print(SUITE_NOTE, style="dim", highlight=False)
     if differences:
         console.print(difference_table(results, differences))
         console.print(DIFFERENCE_NOTE, style="dim", highlight=False)
         for line in verdict(differences):
-            console.print(line, highlight=False, markup=False)
+            console.print(line, highlight=False)
 
 
 def _counts(done: "Sequence[Evaluated]") -> list[str]:
@@ -148,8 +161,8 @@ def _counts(done: "Sequence[Evaluated]") -> list[str]:
 
 
 def _exposed(one: "Exposure") -> str:
-    kinds = {kind: one.found.kinds.count(kind) for kind in ("exact", "near")}
+    exact, near = (one.found.kinds.count(kind) for kind in ("exact", "near"))
     return (
-        f"contamination  {one.source}: {kinds['exact']} of {len(one.found.kinds)} items of "
-        f"{one.task.stem} exact, {kinds['near']} near"
+        f"contamination  {one.source}: {exact} of {len(one.found.kinds)} items of "
+        f"{one.task.stem} exact, " + (f"{near} near" if one.near_checked else "near not checked")
     )

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.markup import escape
 
 from trueward.cli.outcome import Outcome
 
@@ -53,8 +52,8 @@ def run(args: argparse.Namespace) -> Outcome:
 
 
 def _show(exported: "Exported", console: Console) -> None:
-    console.print(f"Wrote {escape(str(exported.folder))}:")
+    console.print(f"Wrote {exported.folder}:")
     for change in exported.changes:
-        console.print(f"  {escape(change)}", highlight=False)
+        console.print(f"  {change}", highlight=False)
     console.print("Next, in the environment of that program:")
-    console.print(f"  {escape(exported.command)}", highlight=False, soft_wrap=True)
+    console.print(f"  {exported.command}", highlight=False, soft_wrap=True)

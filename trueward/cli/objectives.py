@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from trueward.cli.outcome import Outcome
 
@@ -63,27 +63,27 @@ def _list(parts: "tuple[PartDescription, ...]", console: Console) -> None:
             if part.kind == kind:
                 table.add_row(_name(part), _about(part), _hidden(part), _yes(part.batch_level))
         console.print(table)
-    console.print(escape(NOTATION), style="dim")
-    console.print(escape(GRAMMAR))
+    console.print(Text(NOTATION), style="dim")
+    console.print(Text(GRAMMAR))
     console.print("Explain one: trueward objectives NAME")
 
 
 def _explain(part: "PartDescription", console: Console) -> None:
-    console.print(f"[bold]{part.name}[/bold]  ({part.kind})")
-    console.print(escape(part.summary))
-    console.print(f"\n    {escape(part.equation)}\n", style="cyan")
+    console.print(Text.assemble((part.name, "bold"), f"  ({part.kind})"))
+    console.print(Text(part.summary))
+    console.print(Text(f"\n    {part.equation}\n"), style="cyan")
     if part.details:
-        console.print(escape(part.details), highlight=False)
+        console.print(Text(part.details), highlight=False)
         console.print()
     if part.parameters:
         console.print(_parameters(part.parameters))
     facts = Table.grid(padding=(0, 2))
-    facts.add_row("needs", escape(", ".join(part.needs)) or "the two rewards alone")
+    facts.add_row("needs", Text(", ".join(part.needs)) or "the two rewards alone")
     facts.add_row("batch-level", _yes(part.batch_level))
-    facts.add_row("choose when", escape(part.choose_when))
-    facts.add_row("paper", escape(part.paper))
+    facts.add_row("choose when", Text(part.choose_when))
+    facts.add_row("paper", Text(part.paper))
     console.print(facts)
-    console.print(f"\n{escape(NOTATION)}", style="dim")
+    console.print(Text(f"\n{NOTATION}"), style="dim")
 
 
 def _parameters(parameters: "tuple[Parameter, ...]") -> Table:
@@ -91,18 +91,18 @@ def _parameters(parameters: "tuple[Parameter, ...]") -> Table:
     for heading in ("parameter", "type", "default", "meaning"):
         table.add_column(heading)
     for p in parameters:
-        table.add_row(p.name, p.type, p.default or "required", escape(p.meaning))
+        table.add_row(p.name, p.type, p.default or "required", Text(p.meaning))
     return table
 
 
-def _name(part: "PartDescription") -> str:
+def _name(part: "PartDescription") -> Text:
     defaults = "".join(f"\n  {p.name}={p.default or '?'}" for p in part.parameters)
-    return f"[bold]{part.name}[/bold][dim]{escape(defaults)}[/dim]"
+    return Text.assemble((part.name, "bold"), (defaults, "dim"))
 
 
-def _about(part: "PartDescription") -> str:
-    lines = (f"[cyan]{escape(part.equation)}[/cyan]", escape(part.choose_when))
-    return "\n".join((*lines, f"[dim]{escape(part.paper)}[/dim]"))
+def _about(part: "PartDescription") -> Text:
+    lines = ((part.equation, "cyan"), f"\n{part.choose_when}\n", (part.paper, "dim"))
+    return Text.assemble(*lines)
 
 
 def _hidden(part: "PartDescription") -> str:

@@ -9,7 +9,7 @@ from trueward.cli.outcome import Outcome
 if TYPE_CHECKING:
     from rich.console import Console
 
-SUMMARY = "Write one page of studies, evaluations, diagnoses and training runs."
+SUMMARY = "Write one page of studies, evaluations, diagnoses, training runs and policies."
 EXAMPLE = "trueward report runs/study runs/eval runs/diagnose -o report/report.html"
 
 
@@ -19,7 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "results",
         nargs="+",
         metavar="RUN_OR_RESULTS",
-        help="folders of study, eval, diagnose, bon or train, or their result files, in any mix",
+        help="folders of study, eval, diagnose, bon, align or train, or their result files, in any "
+        "mix",
     )
     parser.add_argument(
         "-o",

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from trueward.cli.outcome import Outcome
 from trueward.cli.scoring import add_scoring_flags, progress, settings_of
+from trueward.cli.study import command
+from trueward.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,13 +35,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> Outcome:
-    """Score every row."""
-    from trueward.evaluation import score_rows
+    """Score every row.
 
+    Raises:
+        InputError: the output is a folder, or as `score_rows` does.
+    """
+    from trueward.evaluation import score_rows
+    from trueward.training.environment import environment
+
+    if args.output.is_dir():
+        raise InputError(f"{args.output} is a folder; name the JSONL file to write, with -o")
     settings = settings_of(args)
+    facts = {"command": command(), "environment": environment()}
     with progress() as begin:
         scored = score_rows(
-            args.model, args.file, args.output, settings, overwrite=args.overwrite, begin=begin
+            args.model,
+            args.file,
+            args.output,
+            settings,
+            overwrite=args.overwrite,
+            begin=begin,
+            facts=facts,
         )
     lengths = scored.lengths
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -19,6 +20,9 @@ from trueward.errors import DataError
 
 _TEXT_ROLES = ("prompt", "chosen", "rejected", "response")
 _NUMBER_ROLES = ("chosen_score", "rejected_score", "score", "rank")
+DEPTH = 100
+"""Most brackets within one another."""
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
 
 def read_file(path: Path) -> Dataset:
@@ -56,11 +60,29 @@ def _read_json(data: bytes, name: str) -> Dataset:
     return dataset_from_rows(list(read(text, name)), name)
 
 
+def check_depth(text: str, where: str) -> None:
+    """Refuse JSON with more brackets within one another than anything can go through later.
+
+    Raises:
+        DataError: naming the depth.
+    """
+    if text.count("[") + text.count("{") <= DEPTH:
+        return
+    depth = 0
+    for found in _BRACKETS.finditer(text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(found[0], 0)
+        if depth > DEPTH:
+            raise DataError(f"{where}: more than {DEPTH} brackets within one another; flatten it")
+
+
 def _list_rows(text: str, name: str) -> Iterator[dict[str, Any]]:
+    check_depth(text, name)
     try:
         rows = json.loads(text)
     except json.JSONDecodeError as error:
         raise DataError(f"{name}: line {error.lineno} is not valid JSON ({error.msg})") from error
+    except ValueError as error:  # too long a whole number
+        raise DataError(f"{name}: cannot be read ({error}); mend the file") from error
     for number, row in enumerate(rows):
         yield _object(row, f"{name}: row {number}")
 
@@ -68,6 +90,7 @@ def _list_rows(text: str, name: str) -> Iterator[dict[str, Any]]:
 def _line_rows(text: str, name: str) -> Iterator[dict[str, Any]]:
     lines = (line for line in text.split("\n") if line.strip())
     for number, line in enumerate(lines):
+        check_depth(line, f"{name}: row {number}")
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:
@@ -75,6 +98,8 @@ def _line_rows(text: str, name: str) -> Iterator[dict[str, Any]]:
                 f"{name}: row {number} is not valid JSON ({error.msg} at column {error.colno}); "
                 "expected one object a line, or a list of objects"
             ) from error
+        except ValueError as error:  # too long a whole number
+            raise DataError(f"{name}: row {number} cannot be read ({error})") from error
         yield _object(row, f"{name}: row {number}")
 
 
@@ -91,6 +116,7 @@ def _read_csv(data: bytes, name: str) -> Dataset:
     types |= {column: pa.float64() for column in (*numbers, *PAIR_NUMBERS)}
     if not data.strip():
         raise DataError(f"{name}: no rows; expected at least one")
+    data.decode()  # Arrow would take other bytes for binary columns
     try:
         table = pyarrow.csv.read_csv(
             pa.BufferReader(data),

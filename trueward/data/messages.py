@@ -18,8 +18,9 @@ def checked_turns(value: Any, where: str) -> Turns:
     """`value` as text or messages, absent keys (nulls of an Arrow table) removed.
 
     Raises:
-        DataError: it is neither; the message begins with `where`.
+        DataError: it is neither, or no Unicode text; the message begins with `where`.
     """
+    check_text(value, where)
     if isinstance(value, str):
         return value
     messages = [value] if isinstance(value, dict) else value
@@ -32,6 +33,26 @@ def checked_turns(value: Any, where: str) -> Turns:
                 f"got {described(message)}"
             )
     return [{"content": m.get("content")} | without_nulls(m) for m in messages]
+
+
+def check_text(value: Any, where: str) -> None:
+    """Raise DataError for text, at any depth, with half a character: no tokenizer or file takes it.
+
+    JSON can hold one half of a surrogate pair alone; UTF-8 cannot.
+    """
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"{where}: character {error.start} is half a surrogate pair "
+                f"({value[error.start]!a}), which is no text; mend it"
+            ) from error
+    elif isinstance(value, dict):
+        check_text([*value, *value.values()], where)
+    elif isinstance(value, list):
+        for member in value:
+            check_text(member, where)
 
 
 def as_messages(turns: Turns, role: str) -> list[Message]:

@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 from datasets import Dataset
 
-from trueward.data.messages import described
+from trueward.data.messages import check_text, described
 from trueward.errors import DataError
 
 
@@ -14,12 +14,17 @@ def dataset_from_rows(rows: Sequence[Mapping[str, Any]], name: str) -> Dataset:
     """Make a dataset of `rows`, whose columns are the union of their keys.
 
     Raises:
-        DataError: a field's type is not that of the rows before it.
+        DataError: a field's type is not that of the rows before it, or its text cannot be stored.
     """
     columns = dict.fromkeys(key for row in rows for key in row)
     values = {column: [row.get(column) for row in rows] for column in columns}
     try:
         return Dataset.from_dict(values)
+    except UnicodeEncodeError:
+        for number, fields in enumerate(rows):
+            for column, value in fields.items():
+                check_text([column, value], f"{name}: row {number}, field {column!r}")
+        raise
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
         column, row = _first_disagreement(values)
     raise DataError(

@@ -119,11 +119,12 @@ def _rows(
 
 
 def _weights(samples: int, sizes: Int[ndarray, " ns"]) -> Float[ndarray, "samples ns"]:
-    """C(i−1, n−1)/C(N, n) by log-gamma; 0 for i < n."""
+    """C(i−1, n−1)/C(N, n) by log-gamma, made to sum to 1 as they must; 0 for i < n."""
     i, n = np.arange(1, samples + 1)[:, None], sizes[None, :]
     top = gammaln(i) - gammaln(n) - gammaln(np.maximum(i - n, 0) + 1)
     whole = gammaln(samples + 1) - gammaln(n + 1) - gammaln(samples - n + 1)
-    return np.where(i >= n, np.exp(top - whole), 0.0)
+    weights = np.where(i >= n, np.exp(top - whole), 0.0)
+    return np.asarray(weights / weights.sum(axis=0))
 
 
 def _gold_by_proxy(

@@ -4,6 +4,10 @@
     best-of-n:  R = d(α − βd)             peak at d = α/2β,        R = α²/4β
     RL:         R = d(α − β log d)        peak at d = exp(α/β − 1), R = βd
 
+Both peaks are for β > 0; in RL's form there always is one then, if only between the start and the
+first step measured. With β ≤ 0 gold does not peak inside: it is best at d = 0, or rises for good,
+maybe after a fall. Which of the two is decided by the fitted gain at the largest measured d.
+
 How to read it: α is what optimisation brings at first, β how fast that is eaten up. Healthy: β near
 0, or a peak beyond the d that will be used. A larger peak gain beats a later peak. A peak far
 outside the measured d is a guess; an R² below about 0.9 says that the curve has another form, and
@@ -24,6 +28,9 @@ from trueward.diagnostics.best_of_n import best_of_n_kl, samples_for_kl
 from trueward.diagnostics.columns import column, columns
 from trueward.errors import DataError
 
+ROUNDING = 1e-12
+"""Relative to the largest gold score: differences up to that are none."""
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -37,6 +44,16 @@ class Fit:
     """Root mean squared residual, in units of gold."""
     points: int
     """Those with d > 0: at d = 0 both forms are 0 whatever the coefficients."""
+    reach: float
+    """The largest measured d."""
+
+    def gain(self, d: float | ndarray) -> ndarray:
+        """Fitted gold above the starting policy at these d."""
+        raise NotImplementedError
+
+    def _outer_peak(self) -> float:
+        """Where β ≤ 0 leaves no inner peak: inf if gold has gained at the largest measured d."""
+        return math.inf if self.gain(self.reach) > 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -50,10 +67,10 @@ class BestOfNFit(Fit):
 
     @property
     def peak_d(self) -> float:
-        """D where gold peaks; inf where it rises for good, 0 where it never rises."""
+        """D where gold peaks; inf where it rises in the end, 0 where it is best at the start."""
         if self.beta > 0:
             return max(self.alpha, 0.0) / (2 * self.beta)
-        return math.inf if self.alpha > 0 or self.beta < 0 else 0.0
+        return self._outer_peak()
 
     @property
     def peak_gain(self) -> float:
@@ -77,11 +94,11 @@ class RLFit(Fit):
 
     @property
     def peak_d(self) -> float:
-        """D where gold peaks; inf where it rises for good, 0 where it never rises."""
+        """D where gold peaks; inf where it rises in the end, 0 where it is best at the start."""
         if self.beta > 0:
             with np.errstate(over="ignore"):
                 return float(np.exp(self.alpha / self.beta - 1))
-        return math.inf if self.alpha > 0 or self.beta < 0 else 0.0
+        return self._outer_peak()
 
     @property
     def peak_gain(self) -> float:
@@ -125,13 +142,24 @@ def fit_rl(kl: ArrayLike, gold: ArrayLike, *, start: float) -> RLFit:
     return RLFit(*_fit(np.sqrt(given), gold, start, lambda d: xlogy(d, d)))
 
 
+def gains_above(gold: ndarray, start: ArrayLike) -> ndarray:
+    """Gold above the starting policy; 0 where the difference is rounding alone."""
+    gains = gold - np.asarray(start)
+    return np.where(np.abs(gains) <= dust(gold, start), 0.0, gains)
+
+
+def dust(*gold: ArrayLike) -> float:
+    """The largest difference between such gold scores that rounding may have made."""
+    return ROUNDING * max(float(np.abs(scores).max()) for scores in gold)
+
+
 def _fit(
     distances: ndarray, gold: ArrayLike, start: float, lost: Callable[[ndarray], ndarray]
-) -> tuple[float, float, float, float, int]:
+) -> tuple[float, float, float, float, int, float]:
     d, scores = columns("over-optimization", {"distances": distances, "gold scores": gold})
     (origin,) = column("over-optimization", "gold scores of the starting policy", [start])
     moved = d > 0
-    d, gains = d[moved], scores[moved] - origin
+    d, gains = d[moved], gains_above(scores[moved], origin)
     if np.unique(d).size < 2:
         raise DataError(
             f"over-optimization: two coefficients need gold at two or more different distances "
@@ -142,4 +170,5 @@ def _fit(
     residual = float(np.sum((gains - design @ (alpha, beta)) ** 2))
     spread = float(np.sum((gains - gains.mean()) ** 2))
     r_squared = 1 - residual / spread if d.size > 2 and spread > 0 else math.nan
-    return float(alpha), float(beta), r_squared, math.sqrt(residual / d.size), d.size
+    rmse = math.sqrt(residual / d.size)
+    return float(alpha), float(beta), r_squared, rmse, d.size, float(d.max())

@@ -25,7 +25,7 @@ def read_json(path: Path | str) -> JsonField:
         return JsonField(json.loads(Path(path).read_text(encoding="utf-8")), str(path))
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; give the path of a finished run or study") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(
             f"{path}: expected a JSON document, got {error}; delete the file and run again"
         ) from None

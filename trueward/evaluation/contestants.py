@@ -1,7 +1,7 @@
 """What is judged: a model that scores, or a file of scores."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -39,6 +39,11 @@ class Place:
             self.result.with_name(f"{stem}.record.json"),
         )
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All that is written there."""
+        return (self.result, self.rows.path, self.rows.part, self.rows.record)
+
     def finished(self, identity: Mapping[str, Any]) -> bool:
         """Whether the result is there. Raises OutputExistsError if it is of something else."""
         begun = next((p for p in (self.result, self.rows.path, self.rows.part) if p.exists()), None)
@@ -55,8 +60,11 @@ class Place:
 class Model:
     """A checkpoint, loaded when it is first needed."""
 
-    def __init__(self, label: str, path: str, settings: ScoreSettings) -> None:
+    def __init__(
+        self, label: str, path: str, settings: ScoreSettings, facts: Mapping[str, Any] | None = None
+    ) -> None:
         self.label, self.path, self.settings = label, path, settings
+        self.facts = {"settings": asdict(settings), **(facts or {})}
         self.digest = model_digest(path)
         self._loaded: list[Scorer] = []
 
@@ -73,7 +81,7 @@ class Model:
             found = read_scores(place.rows.path, read=load_rows)
         else:
             found = self._score(task, place.rows, begin)
-        return task.suite.judge(task.items, scores_of(task.items, found), scorer=self.label)
+        return task.judged(scores_of(task.items, found), self.label)
 
     def release(self) -> None:
         """Give the model's memory back."""
@@ -91,7 +99,7 @@ class Model:
         groups = [(name, *group) for name, group in zip(names, turns, strict=True)]
         lengths = check_lengths(scorer, groups)
         facts = {"path": self.path, "truncated": lengths.truncated, "longest": lengths.longest}
-        begin_record(rows.record, self.identity(task), facts)
+        begin_record(rows.record, self.identity(task), facts | self.facts)
         rows.resume()
         found = {row["id"]: row["scores"] for row in rows.rows()}
         done = sum(map(len, found.values()))
@@ -109,8 +117,8 @@ class Model:
 class ScoreFile:
     """Scores that are there already."""
 
-    def __init__(self, label: str, path: str) -> None:
-        self.label, self.path = label, path
+    def __init__(self, label: str, path: str, facts: Mapping[str, Any] | None = None) -> None:
+        self.label, self.path, self.facts = label, path, dict(facts or {})
         self._scores = read_scores(path, read=load_rows)
 
     def check(self, task: Task) -> None:
@@ -127,9 +135,8 @@ class ScoreFile:
 
     def judge(self, task: Task, place: Place, begin: Begin) -> SuiteResult:
         """Judge the file's scores."""
-        begin_record(place.rows.record, self.identity(task), {"path": self.path})
-        scores = [self._scores[item.id] for item in task.items]
-        return task.suite.judge(task.items, scores, scorer=self.label)
+        begin_record(place.rows.record, self.identity(task), {"path": self.path, **self.facts})
+        return task.judged([self._scores[item.id] for item in task.items], self.label)
 
     def release(self) -> None:
         """Nothing is held that is large."""

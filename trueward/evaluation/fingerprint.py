@@ -7,9 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from transformers.utils import cached_file
-
 from trueward.errors import ModelError
+from trueward.models import ADAPTER_FILE, checkpoint_file, read_object
 from trueward.types import Item
 
 FILES = (
@@ -17,6 +16,7 @@ FILES = (
     "adapter_config.json",
     "*.safetensors",
     "tokenizer*",
+    "added_tokens.json",
     "chat_template*",
     "special_tokens_map.json",
     "vocab*",
@@ -30,7 +30,7 @@ _BLOCK = 2**20
 
 
 def model_digest(path: str) -> str:
-    """A digest of a checkpoint folder, or the commit of a hub name.
+    """A digest of a checkpoint folder, or the commit of a hub name; of an adapter its base's too.
 
     Of a file above 64 MiB the size, the first MiB and 63 more, spread evenly, are read: another
     training changes every tensor.
@@ -39,16 +39,9 @@ def model_digest(path: str) -> str:
         ModelError: there is no such folder or hub name.
     """
     folder = Path(path)
-    if not folder.is_dir():
-        return _hub_commit(path)
-    total = hashlib.sha256()
-    for file in sorted({file for pattern in FILES for file in folder.glob(pattern)}):
-        total.update(file.name.encode() + _file_digest(file))
-    adapter = folder / "adapter_config.json"
-    if adapter.is_file():
-        base = json.loads(adapter.read_text(encoding="utf-8")).get("base_model_name_or_path")
-        total.update(model_digest(str(base)).encode())
-    return f"sha256:{total.hexdigest()[:16]}"
+    own = _folder_digest(folder) if folder.is_dir() else _hub_commit(path)
+    base = read_object(path, ADAPTER_FILE).get("base_model_name_or_path")
+    return own if base is None else f"{own} on {model_digest(str(base))}"
 
 
 def data_digest(items: Iterable[Item]) -> str:
@@ -61,6 +54,13 @@ def rows_digest(rows: Iterable[Mapping[str, Any]]) -> str:
     total = hashlib.sha256()
     for row in rows:
         total.update(json.dumps(row, sort_keys=True, default=str).encode() + b"\n")
+    return f"sha256:{total.hexdigest()[:16]}"
+
+
+def _folder_digest(folder: Path) -> str:
+    total = hashlib.sha256()
+    for file in sorted({file for pattern in FILES for file in folder.glob(pattern)}):
+        total.update(file.name.encode() + _file_digest(file))
     return f"sha256:{total.hexdigest()[:16]}"
 
 
@@ -79,9 +79,13 @@ def _file_digest(file: Path) -> bytes:
 
 def _hub_commit(name: str) -> str:
     try:
-        file = cached_file(name, "config.json")
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"{name}: no folder of a model, and no hub name whose config.json can be read"
-        ) from error
-    return f"{name}@{Path(str(file)).parent.name}"
+        file = checkpoint_file(name, "config.json")
+    except ModelError as error:
+        raise ModelError(_nothing(name)) from error
+    if file is None:
+        raise ModelError(_nothing(name))
+    return f"{name}@{file.parent.name}"
+
+
+def _nothing(name: str) -> str:
+    return f"{name}: no folder of a model, and no hub name whose config.json can be read"

@@ -1,9 +1,10 @@
 """Models, and files of scores, judged on suites; what is finished is not done again."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from trueward.errors import InputError
 from trueward.evals.suites import SuiteResult, load_suite_result, save_suite_result
@@ -33,6 +34,7 @@ def evaluate(
     settings: ScoreSettings,
     folder: Path,
     *,
+    facts: Mapping[str, Any] | None = None,
     overwrite: bool = False,
     begin: Begin = silent,
 ) -> list[Evaluated]:
@@ -48,6 +50,8 @@ def evaluate(
         tasks: what to judge on.
         settings: how models score.
         folder: where results go.
+        facts: put into the records as they are (`command`, `environment`); a later call may
+            have others.
         overwrite: remove earlier results of these labels and tasks first.
         begin: told of each model and task that is scored.
 
@@ -57,14 +61,15 @@ def evaluate(
             turn comes, everything else before anything is written.
     """
     contestants: list[Model | ScoreFile] = [
-        *(Model(label, path, settings) for label, path in models.items()),
-        *(ScoreFile(label, path) for label, path in score_files.items()),
+        *(Model(label, path, settings, facts) for label, path in models.items()),
+        *(ScoreFile(label, path, facts) for label, path in score_files.items()),
     ]
     places = {
         (one.label, task.stem): Place(folder / slug(one.label) / f"{task.stem}.json")
         for one in contestants
         for task in tasks
     }
+    _check_inputs_stay(places.values(), [*score_files.values(), *(t.source for t in tasks)])
     for one in contestants:
         for task in tasks:
             one.check(task)
@@ -80,6 +85,18 @@ def evaluate(
             done.append(_evaluated(one, task, place, begin))
         one.release()
     return done
+
+
+def _check_inputs_stay(places: Iterable[Place], inputs: Iterable[str | None]) -> None:
+    """Raise InputError if a file that is read lies where a result is to be written."""
+    read = {Path(path).resolve(): path for path in inputs if path is not None}
+    for place in places:
+        for taken in place.files:
+            if path := read.get(taken.resolve()):
+                raise InputError(
+                    f"{path} is to be read, and results would replace it; choose another output, "
+                    "or move the file"
+                )
 
 
 def _evaluated(one: Model | ScoreFile, task: Task, place: Place, begin: Begin) -> Evaluated:

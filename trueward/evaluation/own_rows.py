@@ -2,13 +2,15 @@
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trueward.data import load_rows
-from trueward.data.messages import Turns, checked_turns, described
+from trueward.data.files import check_depth
+from trueward.data.messages import Turns, check_text, checked_turns, described
 from trueward.errors import DataError
 
 FORMS: Mapping[tuple[str, ...], tuple[str, ...]] = {
@@ -69,13 +71,15 @@ def _understood(fields: Mapping[str, Any], name: str) -> OwnRow:
             f"{name}, field 'responses': expected a list of at least one response, got "
             f"{described(responses)}"
         )
-    return OwnRow(
-        fields,
-        name,
-        checked_turns(fields["prompt"], f"{name}, field 'prompt'"),
-        [checked_turns(response, f"{name}, field {form[-1]!r}") for response in responses],
-        FORMS[form],
-    )
+    for column, value in fields.items():  # what is only kept is written too
+        check_text([column, value], f"{name}, field {column!r}")
+    columns = form * len(responses) if form == ("responses",) else form
+    turns = [
+        checked_turns(response, f"{name}, field {column!r}")
+        for column, response in zip(columns, responses, strict=True)
+    ]
+    prompt = checked_turns(fields["prompt"], f"{name}, field 'prompt'")
+    return OwnRow(fields, name, prompt, turns, FORMS[form])
 
 
 def _is_jsonl(source: str) -> bool:
@@ -83,24 +87,45 @@ def _is_jsonl(source: str) -> bool:
 
 
 def _lines(source: str) -> Iterator[dict[str, Any]]:
+    """Rows one by one, from bytes: a text stream would meet a bad byte before its row."""
     opened = gzip.open if source.lower().endswith(".gz") else open
     number = 0
     try:
-        with opened(source, "rt", encoding="utf-8-sig") as stream:
+        with opened(source, "rb") as stream:
             for line in stream:
-                if line.strip():
-                    yield _object(json.loads(line), f"{source}: row {number}")
+                text = _text(line, f"{source}: row {number}", first=number == 0)
+                if text.strip():
+                    yield _row(text, f"{source}: row {number}")
                     number += 1
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"{source}: row {number} is not valid JSON ({error.msg}); expected one object a line"
-        ) from error
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(
             f"{source}: row {number} cannot be read ({error}); mend the file"
         ) from error
     if number == 0:
         raise DataError(f"{source}: no rows; expected at least one")
+
+
+def _text(line: bytes, where: str, *, first: bool) -> str:
+    try:
+        return line.decode("utf-8-sig" if first else "utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{where} is not UTF-8 text ({error.reason} at byte {error.start}); "
+            "save the file as UTF-8"
+        ) from error
+
+
+def _row(text: str, where: str) -> dict[str, Any]:
+    check_depth(text, where)
+    try:
+        row = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{where} is not valid JSON ({error.msg}); expected one object a line"
+        ) from error
+    except ValueError as error:  # too long a whole number
+        raise DataError(f"{where} cannot be read ({error}); mend the file") from error
+    return _object(row, where)
 
 
 def _object(row: Any, where: str) -> dict[str, Any]:

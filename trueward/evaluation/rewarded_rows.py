@@ -1,7 +1,7 @@
 """Rewards of the user's own rows, added to them."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ def score_rows(
     begin: Begin = silent,
     read: Callable[[str], Iterator[OwnRow]] = own_rows,
     identity: Mapping[str, Any] | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> ScoredRows:
     """Write every row of `source` to `path` as JSONL, its rewards in logits beside its own fields.
 
@@ -51,13 +52,15 @@ def score_rows(
         begin: told what begins, and how many responses there are.
         read: yields the rows, each of which knows what to write of itself (`with_rewards`).
         identity: what two sittings must share beside data, model and settings.
+        facts: put into the record as they are (`command`, `environment`).
 
     Raises:
-        OutputExistsError: the output is there, or was begun with something else.
+        OutputExistsError: the output is there, is the source, or was begun with something else.
         DataError: a row is not what it must be, or is too long; nothing is written.
         ModelError: the model is no reward model.
     """
     out = reward_file(path)
+    out.check_apart(source)
     if path.exists() and not overwrite:
         raise OutputExistsError(f"{path} is there already; choose another output, or --overwrite")
     if not path.absolute().parent.is_dir():
@@ -69,8 +72,8 @@ def score_rows(
     lengths = check_lengths(scorer, ((r.name, r.prompt, r.responses) for r in read(source)))
     if overwrite:
         out.remove()
-    facts = {"path": model, "source": source, "truncated": lengths.truncated}
-    begin_record(out.record, made_of, facts)
+    known = {"path": model, "source": source, "truncated": lengths.truncated}
+    begin_record(out.record, made_of, known | {"settings": asdict(settings), **(facts or {})})
     done = out.resume()
     before = sum(len(row.responses) for row in islice(read(source), done))
     advance = begin(path.name, lengths.responses, before)

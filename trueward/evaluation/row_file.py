@@ -26,6 +26,14 @@ class RowFile:
         """Where rows are while more are to come."""
         return self.path.with_name(self.path.name + ".part")
 
+    def check_apart(self, source: str) -> None:
+        """Refuse to write where the rows come from.
+
+        Raises:
+            OutputExistsError: the file, its `.part` or its record is the source.
+        """
+        check_apart(source, self.path, self.part, self.record)
+
     def resume(self, chunk: int | None = None) -> int:
         """How many rows stand in whole chunks; what is behind them is cut off."""
         chunk = chunk or CHUNK
@@ -62,6 +70,21 @@ class RowFile:
             path.unlink(missing_ok=True)
 
 
+def check_apart(source: str, *outputs: Path) -> None:
+    """Refuse outputs of which one is the source, by whatever name, or holds a folder's place.
+
+    Raises:
+        OutputExistsError: naming it.
+    """
+    for path in outputs:
+        if path.is_dir():
+            raise OutputExistsError(f"{path} is a folder, not a file; choose another output")
+        if path.exists() and Path(source).exists() and path.samefile(source):
+            raise OutputExistsError(
+                f"{path} is where the rows come from ({source}); choose another output"
+            )
+
+
 def begin_record(path: Path, identity: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
     """Write what rows are made of (`made_of`, which a second sitting must share), and facts."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +95,7 @@ def read_record(path: Path) -> dict[str, Any]:
     """A record as `begin_record` wrote it; empty where there is none."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     known = isinstance(record, dict) and isinstance(record.get("made_of"), dict)
     return record if known else {}

@@ -1,13 +1,13 @@
 """One suite with the items that are to be scored."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from trueward.data import load_rows
 from trueward.errors import DataError
-from trueward.evals.suites import Suite, suite
+from trueward.evals.suites import Suite, SuiteResult, suite
 from trueward.evaluation.fingerprint import data_digest
 from trueward.types import Item
 
@@ -25,6 +25,8 @@ class Task:
     """Only the first so many of each subset."""
     excluded: int | None = None
     """Left out because training saw their prompt; None where all were to stay."""
+    source: str | None = None
+    """Where the data was read from; None for the suite's own hub table."""
 
     @property
     def stem(self) -> str:
@@ -47,6 +49,11 @@ class Task:
     def identity(self) -> dict[str, str]:
         """What two sittings must share."""
         return {"suite": self.stem, "data": self.digest}
+
+    def judged(self, scores: Sequence[Sequence[float]], scorer: str) -> SuiteResult:
+        """The suite's metric of these scores, one list an item, with the digest of the items."""
+        result = self.suite.judge(self.items, scores, scorer=scorer)
+        return replace(result, data=self.digest)
 
     def without(self, ids: Collection[str]) -> "Task":
         """The task less the items of these ids.
@@ -73,7 +80,8 @@ def load_task(name: str, source: str | None = None, *, limit: int | None = None)
     except DataError as error:
         hint = "" if source else f"; give its data with --data {name}=PATH"
         raise DataError(f"{name}: {error}{hint}") from error
-    return Task(one, whole, whole if limit is None else first_of_each(whole, limit), limit)
+    items = whole if limit is None else first_of_each(whole, limit)
+    return Task(one, whole, items, limit, source=source)
 
 
 def first_of_each(items: Collection[Item], limit: int) -> tuple[Item, ...]:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from trueward.errors import OutputExistsError
-from trueward.scoring.scorer import RECORD_FILE
+from trueward.models import read_object
+from trueward.scoring.as_trained import RECORD_FILE
 
 MARK = "exported_for"
 """The key of `trueward.json` that only exports have."""
@@ -58,9 +59,12 @@ def written_aside(folder: Path) -> Iterator[Path]:
 
 
 def read_record(folder: str | Path) -> dict[str, Any]:
-    """What training or an export wrote beside a checkpoint; empty where there is nothing."""
-    file = Path(folder) / RECORD_FILE
-    return read(file) if file.is_file() else {}
+    """What training or an export wrote beside a checkpoint; empty where there is nothing.
+
+    Raises:
+        ModelError: it is damaged.
+    """
+    return read_object(str(folder), RECORD_FILE)
 
 
 def read(file: Path) -> dict[str, Any]:

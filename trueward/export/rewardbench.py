@@ -21,10 +21,10 @@ from trueward.export.folder import (
 from trueward.export.pairs import Pair, read_pairs, write_pairs
 from trueward.export.tokens import save_tokenizer
 from trueward.export.transformers_4 import config_4
-from trueward.models.loading import ADAPTER_FILE
+from trueward.models import ADAPTER_FILE, checkpoint_file
 from trueward.models.pooling import pooling_of
 from trueward.scoring import Scorer
-from trueward.scoring.scorer import RECORD_FILE
+from trueward.scoring.as_trained import RECORD_FILE
 
 PAIRS_FILE = "pairs.jsonl"
 _MODEL_TYPES = """
@@ -57,7 +57,7 @@ def export_for_rewardbench(
     check_free(folder, overwrite=overwrite)
     _check_model(checkpoint)
     read_in, report = read_pairs(data) if data is not None else (None, None)
-    adapter = (Path(checkpoint) / ADAPTER_FILE).is_file()
+    adapter = checkpoint_file(checkpoint, ADAPTER_FILE) is not None
     scorer = Scorer.from_pretrained(
         checkpoint, device="cpu", dtype=torch.float32 if adapter else "auto"
     )

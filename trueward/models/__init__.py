@@ -1,6 +1,7 @@
 """Checkpoints as reward models: loading, head, pad token, read-out, batch scoring."""
 
 from trueward.models.batching import pad_right
+from trueward.models.checkpoint import ADAPTER_FILE, checkpoint_file, read_object
 from trueward.models.head import (
     freeze_bias,
     head_modules,
@@ -24,12 +25,14 @@ from trueward.models.readout import ReadOut, read_chunks, read_out, read_trees
 from trueward.models.scoring import Scored, score_sequences, settle_layout
 
 __all__ = [
+    "ADAPTER_FILE",
     "Loaded",
     "ReadOut",
     "Scored",
     "TreeRows",
     "attend_over_trees",
     "check_base",
+    "checkpoint_file",
     "difference",
     "ensure_distinct_pad",
     "freeze_bias",
@@ -45,6 +48,7 @@ __all__ = [
     "position_limit",
     "prepare",
     "read_chunks",
+    "read_object",
     "read_out",
     "read_trees",
     "score_sequences",

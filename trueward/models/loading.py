@@ -1,14 +1,16 @@
 """A checkpoint as a reward model: one label, a head, a fit place to read."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from trueward.errors import ModelError
+from trueward.models.adapter import base_of, put_on, supplied_by
+from trueward.models.checkpoint import ADAPTER_FILE, checkpoint_file
 from trueward.models.head import freeze_bias, head_modules, head_name, initialise_head
 from trueward.models.pooling import (
     apply_pooling,
@@ -16,8 +18,6 @@ from trueward.models.pooling import (
     pooling_of,
     set_pooling,
 )
-
-ADAPTER_FILE = "adapter_config.json"
 
 
 @dataclass(frozen=True)
@@ -74,29 +74,37 @@ def load_reward_model(path: str, **kwargs: Any) -> Any:
     """Load a finished reward model, or an adapter of one, in evaluation mode.
 
     Raises:
-        ModelError: it has no head, or more than one label.
+        ModelError: it has no head, more than one label, or lacks a weight.
     """
     config = _read_config(path, kwargs)
     if config.num_labels != 1:
         raise ModelError(_label_message(path, config.num_labels))
-    if (Path(path) / ADAPTER_FILE).is_file():
-        return _load_adapter(path, config, kwargs)
-    model, missing = _load(path, config, kwargs)
+    hub = {name: value for name, value in kwargs.items() if name in ("revision", "token")}
+    if checkpoint_file(path, ADAPTER_FILE, **hub) is None:
+        model, missing = _load(path, config, kwargs)
+        _check_whole(path, model, missing)
+        return model.eval()
+    base, revision = base_of(path, hub)
+    supplied = supplied_by(path, hub)
+    model, missing = _load(base, config, {**kwargs, "revision": revision})
+    _check_whole(f"{path} on its base {base}", model, missing - supplied)
+    return put_on(model, path, hub).eval()
+
+
+def _check_whole(where: str, model: PreTrainedModel, missing: set[str]) -> None:
+    """Refuse weights that only chance would set; tied ones and buffers are none."""
     if _head_is_missing(model, missing):
         raise ModelError(
-            f"{path} has no reward head: {head_name(model)}.weight is not in the checkpoint; "
+            f"{where} has no reward head: {head_name(model)}.weight is not in the checkpoint; "
             "train it first, or save it with its head (under PEFT: modules_to_save)"
         )
-    return model.eval()
-
-
-def _load_adapter(path: str, config: Any, kwargs: dict[str, Any]) -> Any:
-    """An adapter on its base, with the reward model's config that lies beside the adapter."""
-    from peft import PeftConfig, PeftModel
-
-    base = PeftConfig.from_pretrained(path).base_model_name_or_path
-    model, _ = _load(str(base), config, kwargs)
-    return PeftModel.from_pretrained(model, path).eval()
+    lacking = sorted(missing - {name for name, _ in model.named_buffers()})
+    if lacking:
+        few = ", ".join(lacking[:3]) + (", …" if len(lacking) > 3 else "")
+        raise ModelError(
+            f"{where} lacks {len(lacking)} of the weights of {type(model).__name__} ({few}), which "
+            "would be random; save it whole again (under PEFT: modules_to_save)"
+        )
 
 
 def prepare(model: Any) -> None:
@@ -139,7 +147,7 @@ def _load(path: str, config: Any, kwargs: dict[str, Any]) -> tuple[PreTrainedMod
         model, info = AutoModelForSequenceClassification.from_pretrained(
             path, config=config, output_loading_info=True, **kwargs
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelError(f"cannot load {path!r} as a reward model: {reason}") from error
     finally:

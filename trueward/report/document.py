@@ -4,7 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from trueward.errors import OutputExistsError
+from trueward.errors import DataError, InputError, OutputExistsError
 from trueward.evals.files import read_json, write_json
 from trueward.report.findings import Findings
 from trueward.report.material import Material
@@ -24,10 +24,17 @@ def report_document(material: Material, told: Findings, *, created: str) -> dict
             {"source": path, **results.to_dict()} for path, results in material.studies.items()
         ],
         "suites": [one.to_dict() for rows in material.suites.values() for one in rows],
+        "suite_records": [{"of": name, **told} for name, told in material.records.items()],
         "suite_differences": [asdict(one) for one in told.differences],
         "diagnostics": [{"source": one.source, **one.document} for one in material.diagnoses],
         "best_of_n": [{"source": path, **one} for path, one in material.optimizations.items()],
         "runs": [asdict(one) for one in material.runs],
+        "alignments": [
+            {"source": one.source, "label": one.label, **one.document}
+            for one in material.policies
+            if one.whole
+        ],
+        "alignment_demos": [{"source": path, **one} for path, one in material.demos.items()],
     }
 
 
@@ -35,10 +42,16 @@ def check_free(page: Path, *, overwrite: bool) -> None:
     """Refuse to replace a report, or any other document called `results.json`.
 
     Raises:
+        InputError: the page itself would be called so.
         OutputExistsError: something is there.
     """
+    if page.name == FILE:
+        raise InputError(
+            f"-o {page}: a report writes {FILE} beside its page; call the page something else, "
+            "such as report.html"
+        )
     beside = page.with_name(FILE)
-    if beside.exists() and read_json(beside).value.get("schema") != SCHEMA:
+    if beside.exists() and not _is_report(beside):
         raise OutputExistsError(
             f"{beside} holds other results, and a report writes its own there; choose another "
             "folder with -o"
@@ -46,6 +59,14 @@ def check_free(page: Path, *, overwrite: bool) -> None:
     taken = next((path for path in (page, beside) if path.exists()), None)
     if taken is not None and not overwrite:
         raise OutputExistsError(f"{taken} is there already; choose another output, or --overwrite")
+
+
+def _is_report(path: Path) -> bool:
+    try:
+        document = read_json(path).value
+    except DataError:
+        return False
+    return isinstance(document, dict) and document.get("schema") == SCHEMA
 
 
 def write_document(document: dict[str, Any], page: Path) -> Path:

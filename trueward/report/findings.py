@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trueward.errors import InputError
 from trueward.evals import metric
-from trueward.evals.suites import SuiteDifference, SuiteResult, compare_models
+from trueward.evals.suites import Compared, SuiteDifference, SuiteResult, compare_models
+from trueward.report.alignment_verdict import alignment_verdict
 from trueward.report.diagnosis_lines import number
 from trueward.report.material import Diagnosis, Material, TrainedRun
 from trueward.report.numbers import count, fixed, listed, percent, signed, spaced
 from trueward.report.verdict import Verdict, lower, verdict
 from trueward.report.warnings_of import warnings_of
 
+POLICIES = "Policies trained on reward models"
 THUMB = (
     "Warnings are by rules of thumb; the firm reading of a diagnostic is against another model on "
     "the same items."
@@ -36,32 +37,28 @@ class Findings:
 
 def findings(material: Material) -> Findings:
     """Read every part of the material aloud, the surest kind of evidence first."""
-    differences, notice = _differences(material)
+    compared = compare_models(material.suites) if material.suites else Compared((), ())
     said = [
         Said(f"Study {results.name}", verdict(results)) for results in material.studies.values()
     ]
     if material.suites:
-        said.append(Said("Benchmark suites", _suites(material, differences, notice)))
+        said.append(Said("Benchmark suites", _suites(material, compared)))
     said += [Said("Diagnostics", _diagnosis(one)) for one in material.diagnoses]
     if material.runs:
         said.append(Said("Training runs", _runs(material.runs)))
-    return Findings(tuple(said), differences)
+    if material.policies:
+        told = alignment_verdict(material.policies, list(material.demos.values()))
+        said.append(Said(POLICIES, told))
+    return Findings(tuple(said), compared.differences)
 
 
-def _differences(material: Material) -> tuple[tuple[SuiteDifference, ...], str]:
-    try:
-        return (compare_models(material.suites) if material.suites else ()), ""
-    except InputError as error:
-        return (), str(error)
-
-
-def _suites(material: Material, differences: Sequence[SuiteDifference], notice: str) -> Verdict:
-    first = next(iter(material.suites))
+def _suites(material: Material, compared: Compared) -> Verdict:
+    first, differences = next(iter(material.suites)), compared.differences
+    left_out = tuple(f"Not compared: {reason}." for reason in compared.left_out)
     if not differences:
         headline = "; ".join(_level(model, rows) for model, rows in material.suites.items()) + "."
         alone = "Only one model was judged, so there is nothing to compare it with."
-        caveat = f"Not compared: {notice}." if notice else alone
-        return Verdict(headline, (), (caveat,))
+        return Verdict(headline, (), left_out or (alone,))
     sure = [one for one in differences if one.significant_holm]
     headline = (
         "; ".join(_short(one) for one in sure) + "."
@@ -79,7 +76,7 @@ def _suites(material: Material, differences: Sequence[SuiteDifference], notice: 
         "Differences are of each suite's primary metric times 100, paired by prompt, with 95 % "
         f"bootstrap intervals; Holm's correction covers {count(len(differences), 'comparison')}."
     )
-    return Verdict(headline, tuple(sentences), (caveat,))
+    return Verdict(headline, tuple(sentences), (caveat, *left_out))
 
 
 def _short(one: SuiteDifference) -> str:

@@ -1,10 +1,12 @@
 """The report's words and main tables as Markdown, fit for a model card."""
 
+import math
 from collections.abc import Sequence
 
 from trueward.evals import Estimate, StudyResults, metric
-from trueward.report.diagnosis_lines import LINES
-from trueward.report.findings import Findings
+from trueward.report.alignment_page import alarm_words
+from trueward.report.diagnosis_lines import LINES, number
+from trueward.report.findings import POLICIES, Findings
 from trueward.report.material import Diagnosis, Material
 from trueward.report.numbers import MISSING, fixed, signed, spaced
 from trueward.report.provenance import told_commands
@@ -12,7 +14,7 @@ from trueward.report.tables import mark
 
 
 def markdown(material: Material, told: Findings) -> str:
-    """Verdict, then a table a study, the suites and the diagnoses, then commands."""
+    """Verdict, then tables of studies, suites, diagnoses and policies, then commands."""
     parts = [f"# {_plain(material.title)}", "## Verdict"]
     for one in told.said:
         parts += [f"### {_plain(one.about)}"] if len(told.said) > 1 else []
@@ -28,6 +30,8 @@ def markdown(material: Material, told: Findings) -> str:
         parts += ["## Benchmark suites", suites_table(material)]
     for diagnosis in material.diagnoses:
         parts += ["## Diagnostics", *diagnosis_tables(diagnosis)]
+    if material.policies:
+        parts += [f"## {POLICIES}", policies_table(material)]
     if commands := told_commands(material):
         parts += ["## Commands", "```\n" + "\n".join(commands) + "\n```"]
     return "\n\n".join(parts) + "\n"
@@ -83,6 +87,30 @@ def diagnosis_tables(diagnosis: Diagnosis) -> list[str]:
         names = [spaced(block["name"]) for block in model["sets"]]
         parts.append(table([str(model["model"]), *names], shown))
     return parts
+
+
+def policies_table(material: Material) -> str:
+    """One row a policy: gold from the first look to the last, and the reward beside it."""
+    head = ["Run", "Gold at the start", "Gold at the end", "Change of gold", "Change of reward"]
+    head += ["√KL at the end", "Alarms"]
+    rows = [
+        [
+            run.label,
+            fixed(run.gold[0].value),
+            fixed(run.gold[-1].value),
+            _change(run.change),
+            signed(run.risen),
+            fixed(number(run.points[-1], "distance"), 2),
+            alarm_words(run),
+        ]
+        for run in material.policies
+    ]
+    return table(head, rows)
+
+
+def _change(one: Estimate) -> str:
+    interval = f" ({signed(one.low)} to {signed(one.high)})"
+    return signed(one.value) + ("" if math.isnan(one.low) else interval)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

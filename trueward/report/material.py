@@ -1,4 +1,4 @@
-"""What a report is made of: studies, suite results, diagnoses and training runs, in any mix."""
+"""What a report is made of: any mix of studies, suites, diagnoses, curves and training runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ from typing import Any
 from trueward.evals import Comparison, RunResult, StudyResults
 from trueward.evals.json_field import JsonField
 from trueward.evals.suites import SuiteResult
+from trueward.report.alignment import PolicyRun
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class TrainedRun:
     """`trueward.train/1`; empty where the run is not finished."""
     curve: Mapping[str, Sequence[float]] = field(default_factory=dict)
     """Lists by name, against `step`, or `eval_step` for names that begin with `eval_`."""
+    command: str = ""
+    """What was typed; empty where the record does not tell."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,11 @@ class Material:
     optimizations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Documents `trueward.bon/1`."""
     runs: tuple[TrainedRun, ...] = ()
+    records: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By `MODEL on SUITE`: settings, environment and command of its scores, where told."""
+    policies: tuple[PolicyRun, ...] = ()
+    demos: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Documents `trueward.align-demo/1`; their runs are among the policies."""
 
     @property
     def title(self) -> str:
@@ -91,10 +99,12 @@ class Material:
             return next(iter(self.studies.values())).name
         models = [m["model"] for d in self.diagnoses for m in d.models]
         names = [*(s.name for s in self.studies.values()), *self.suites, *models]
-        names = list(dict.fromkeys([*map(str, names), *(run.label for run in self.runs)]))
+        runs = [*(run.label for run in self.runs), *(run.label for run in self.policies)]
+        names = list(dict.fromkeys([*map(str, names), *runs]))
         return " and ".join(names) if len(names) < 3 else f"Report on {len(names)} models and runs"
 
     @property
     def only_studies(self) -> bool:
         """Whether there is nothing but studies."""
-        return not (self.suites or self.diagnoses or self.optimizations or self.runs)
+        others = (self.suites, self.diagnoses, self.optimizations, self.runs, self.policies)
+        return not any(others)

@@ -45,7 +45,7 @@ def curves_of(material: Material) -> list[Curve]:
         if (one := block.get("best_of_n"))
     ]
     return found + [
-        Curve(path, str(one["label"]), document["n"], document["kl"], one["gold"], _with_peak(one))
+        Curve(path, str(one["model"]), document["n"], document["kl"], one["gold"], _with_peak(one))
         for path, document in material.optimizations.items()
         for one in document["curves"]
         if one["gold"]

@@ -81,8 +81,10 @@ def _header(material: Material) -> list[Html]:
         "diagnosis": len(material.diagnoses),
         "best-of-n comparison": len(material.optimizations),
         "training run": len(material.runs),
+        "trained policy": len(material.policies),
     }
     plural = {"model on suites": "models on suites", "diagnosis": "diagnoses"}
+    plural["trained policy"] = "trained policies"
     there = [
         f"{n} {plural.get(noun, noun + 's') if n > 1 else noun}" for noun, n in others.items() if n
     ]

@@ -1,12 +1,16 @@
 """How everything was made: settings, versions and machine, exact commands."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from trueward.report.alignment_page import policy_settings
 from trueward.report.html import Html, element
 from trueward.report.material import Material
 from trueward.report.runs_page import run_settings
 from trueward.report.tables import facts
+
+DEMO = ("seeds", "algorithm", "training")
+"""Settings of `trueward align --demo`."""
 
 
 def settings(material: Material) -> list[Html]:
@@ -19,23 +23,33 @@ def settings(material: Material) -> list[Html]:
     for one in material.diagnoses:
         about = {name: one.document.get(name) for name in ("settings", "train", "reference")}
         parts[one.source] = facts(about)
+    judged = [(name, told.get("settings") or {}) for name, told in material.records.items()]
+    parts |= {names: facts(found) for names, found in _together(judged).items()}
     for path, document in material.optimizations.items():
         parts[path] = facts(document.get("settings", {}))
     for run in material.runs:
         parts[run.folder] = run_settings(run)
+    for path, demo in material.demos.items():
+        parts[path] = facts({name: demo[name] for name in DEMO if name in demo})
+    parts |= {one.source: policy_settings(one) for one in material.policies if one.whole}
     return _named(parts)
 
 
 def environments(material: Material) -> list[Html]:
     """Versions and machine; parts that share them are named together."""
+    return _named({n: facts(found) for n, found in _together(_environments(material)).items()})
+
+
+def _together(parts: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Mapping[str, Any]]:
+    """Names joined where what they name is the same; what is empty is left out."""
     known: list[tuple[list[str], Mapping[str, Any]]] = []
-    for name, found in _environments(material):
+    for name, found in parts:
         same = next((names for names, facts_ in known if facts_ == found), None)
-        if same is None:
-            known.append(([name], found))
-        else:
+        if same is not None:
             same.append(name)
-    return _named({", ".join(names): facts(found) for names, found in known})
+        elif found:
+            known.append(([name], found))
+    return {", ".join(names): found for names, found in known}
 
 
 def _environments(material: Material) -> list[tuple[str, Mapping[str, Any]]]:
@@ -43,15 +57,20 @@ def _environments(material: Material) -> list[tuple[str, Mapping[str, Any]]]:
         (results.name, results.environment) for results in material.studies.values()
     ]
     found += [(one.source, one.document.get("environment") or {}) for one in material.diagnoses]
-    found += [(run.label, run.result.get("environment", {})) for run in material.runs]
-    return [(name, facts_) for name, facts_ in found if facts_]
+    others = (*material.records.items(), *material.optimizations.items())
+    found += [(name, told.get("environment") or {}) for name, told in others]
+    found += [(one.label, one.document.get("environment") or {}) for one in material.policies]
+    return found + [(run.label, run.result.get("environment") or {}) for run in material.runs]
 
 
 def told_commands(material: Material) -> list[str]:
-    """The exact commands, where results tell theirs."""
+    """The exact commands, where results tell theirs; each once."""
     told = [results.command for results in material.studies.values()]
     told += [str(one.document.get("command") or "") for one in material.diagnoses]
-    return [command for command in told if command]
+    others = (*material.records.values(), *material.optimizations.values())
+    told += [str(one.get("command") or "") for one in others]
+    told += [run.command for run in material.runs]
+    return list(dict.fromkeys(command for command in told if command))
 
 
 def commands(material: Material) -> list[Html]:

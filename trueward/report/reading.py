@@ -1,7 +1,7 @@
 """Results from folders and files, told apart by their `schema`."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,14 +9,16 @@ from typing import Any
 from trueward.errors import DataError
 from trueward.evals import StudyResults
 from trueward.evals.files import read_json
-from trueward.evals.json_field import JsonField
-from trueward.evals.suites import SuiteResult
-from trueward.report.material import Diagnosis, Material, TrainedRun
+from trueward.report.alignment import ALIGN, ALIGN_FILE, DEMO, DEMO_FILE, Policies
+from trueward.report.checked import best_of_n_of, diagnosis_of
+from trueward.report.judged import Judged
+from trueward.report.material import Material, TrainedRun
 
 STUDY, SUITE = "trueward.study/1", "trueward.suite/1"
 DIAGNOSTICS, BEST_OF_N = "trueward.diagnostics/1", "trueward.bon/1"
+SCHEMAS = (STUDY, SUITE, DIAGNOSTICS, BEST_OF_N, ALIGN, DEMO)
 RECORD, STATE = "train.json", "trainer_state.json"
-NAMES = ("results.json", "diagnostics.json", "bon.json", RECORD)
+NAMES = ("results.json", "diagnostics.json", "bon.json", ALIGN_FILE, DEMO_FILE, RECORD)
 """Files that a folder of ours may hold at its top."""
 _NOT_CURVES = ("step", "epoch", "total_flos", "num_tokens", "min_reward", "max_reward")
 
@@ -24,14 +26,14 @@ _NOT_CURVES = ("step", "epoch", "total_flos", "num_tokens", "min_reward", "max_r
 def read_material(paths: Sequence[str | Path]) -> Material:
     """Everything in these folders and files: of studies, suites, diagnostics, best-of-n, runs.
 
-    A folder is one of a study, of `trueward eval`, `diagnose`, `bon` or `train`; a file is one of
-    their documents.
+    A folder is one of a study, of `trueward eval`, `diagnose`, `bon`, `align` or `train`; a file
+    is one of their documents.
 
     Raises:
         DataError: nothing of ours is there, or a document is not what it must be.
     """
     studies: dict[str, StudyResults] = {}
-    suites: dict[str, dict[str, SuiteResult]] = {}
+    judged, policies = Judged(), Policies()
     diagnoses, optimizations, runs = [], {}, []
     for path in _documents(paths):
         if path.name == RECORD:
@@ -42,16 +44,26 @@ def read_material(paths: Sequence[str | Path]) -> Material:
         if schema == STUDY:
             studies[str(path)] = StudyResults.from_json(document)
         elif schema == SUITE:
-            result = replace(SuiteResult.from_json(document), suite=path.stem)
-            _place(suites.setdefault(result.scorer, {}), result, path)
+            judged.add(document, path)
         elif schema == DIAGNOSTICS:
-            diagnoses.append(_diagnosis(document, path))
+            diagnoses.append(diagnosis_of(document, path))
         elif schema == BEST_OF_N:
-            optimizations[str(path)] = _best_of_n(document)
+            optimizations[str(path)] = best_of_n_of(document)
+        elif schema in (ALIGN, DEMO):
+            policies.add(document, path)
         else:
             raise DataError(f"{path}: {_expected(schema)}")
-    by_model = {model: tuple(found.values()) for model, found in suites.items()}
-    return Material(studies, by_model, tuple(diagnoses), optimizations, _labelled(runs))
+    by_model = {model: tuple(found.values()) for model, found in judged.suites.items()}
+    return Material(
+        studies,
+        by_model,
+        tuple(diagnoses),
+        optimizations,
+        _labelled(runs),
+        records=judged.records,
+        policies=policies.told_apart(),
+        demos=policies.demos,
+    )
 
 
 def _documents(paths: Sequence[str | Path]) -> Iterator[Path]:
@@ -77,46 +89,21 @@ def _suite_files(folder: Path) -> list[Path]:
     return [path for path in places if path.with_suffix(".record.json").is_file()]
 
 
-def _place(known: dict[str, SuiteResult], result: SuiteResult, path: Path) -> None:
-    if result.suite in known:
-        raise DataError(
-            f"{path}: {result.scorer} has a result of {result.suite!r} already; give each once"
-        )
-    known[result.suite] = result
-
-
-def _diagnosis(document: JsonField, path: Path) -> Diagnosis:
-    """The document, its skeleton checked: every model with the same named sets."""
-    models = document["models"].items()
-    if not models:
-        document["models"].fail("at least one model")
-    names = []
-    for model in models:
-        model["model"].text()
-        model["not_computed"].items()
-        names.append([block["name"].text() for block in model["sets"].items()])
-        if names[-1] != names[0] or not names[0]:
-            model["sets"].fail("the same sets for every model, at least one")
-    document["not_given"].members()
-    return Diagnosis(str(path), document.value)
-
-
-def _best_of_n(document: JsonField) -> Mapping[str, Any]:
-    sizes = len(document["n"].numbers())
-    for curve in document["curves"].items():
-        curve["label"].text()
-        if not curve["gold"].is_null and len(curve["gold"].items()) != sizes:
-            curve["gold"].fail(f"{sizes} numbers, one a size")
-    return dict(document.value)
-
-
 def _run(path: Path) -> TrainedRun:
     document = read_json(path)
     finished = document["finished"].boolean()
-    result = document["result"].value if finished else {}
+    result = document["result"].members() if finished else {}
     job = {name: node.value for name, node in document["job"].members().items()}
     folder = path.absolute().parent
-    return TrainedRun(folder.name, str(path.parent), job, finished, result, _curve(folder))
+    return TrainedRun(
+        folder.name,
+        str(path.parent),
+        job,
+        finished,
+        {name: node.value for name, node in result.items()},
+        _curve(folder),
+        document["command"].text() if "command" in document.value else "",
+    )
 
 
 def _curve(folder: Path) -> dict[str, list[float]]:
@@ -149,5 +136,5 @@ def _labelled(runs: Sequence[TrainedRun]) -> tuple[TrainedRun, ...]:
 
 
 def _expected(schema: Any) -> str:
-    known = ", ".join((STUDY, SUITE, DIAGNOSTICS, BEST_OF_N))
+    known = ", ".join(SCHEMAS)
     return f"expected a document of schema {known}, or {RECORD}; got schema {schema!r}"

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from trueward.evals import StudyResults
+from trueward.report.alignment_page import alignment_section
 from trueward.report.bars import scenario_bars
 from trueward.report.curves import training_curves
 from trueward.report.diagnosis_page import diagnosis_sections
 from trueward.report.differences import difference_plot
 from trueward.report.distributions import norm_distributions
-from trueward.report.findings import Findings, Said
+from trueward.report.findings import POLICIES, Findings, Said
 from trueward.report.html import Html, element
 from trueward.report.judges import hidden_table, scalars_table
 from trueward.report.material import Material
@@ -32,7 +33,7 @@ class Section:
 
 
 def sections(material: Material, told: Findings) -> list[Section]:
-    """Verdict, scenarios, suites, diagnostics, training, over-optimization, how it was made."""
+    """Verdict, scenarios, suites, diagnostics, training, policies, how it was made."""
     found = [Section("verdict", "Verdict", _verdict(told))]
     several = len(material.studies) > 1
     for place, results in enumerate(material.studies.values()):
@@ -52,6 +53,8 @@ def sections(material: Material, told: Findings) -> list[Section]:
     if curves:
         title = "Over-optimization"
         found.append(Section("over-optimization", title, optimization_section(curves)))
+    if material.policies:
+        found.append(Section("policies", POLICIES, alignment_section(material.policies)))
     return [*found, *_provenance(material)]
 
 

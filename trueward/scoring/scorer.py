@@ -1,10 +1,8 @@
 """`Scorer`: a reward model that takes text or messages."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,7 +11,7 @@ from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from trueward.data import Encoder
-from trueward.data.messages import Turns, as_messages, as_text
+from trueward.data.messages import Turns, as_messages, as_text, check_text
 from trueward.errors import DataError, InputError, ModelError
 from trueward.models import (
     load_reward_model,
@@ -22,10 +20,9 @@ from trueward.models import (
     settle_layout,
     unwrap,
 )
+from trueward.scoring.as_trained import as_trained
 
 TRUNCATIONS = ("error", "truncate_left", "truncate_right")
-RECORD_FILE = "trueward.json"
-"""What training wrote beside a checkpoint: how long sequences may be, and how they are cut."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +100,7 @@ class Scorer:
 
         Raises:
             ModelError: there is no model with a reward head, or no tokenizer beside it.
+            InputError: what is beside it is damaged.
         """
         model = load_reward_model(path, dtype=dtype)
         try:
@@ -112,7 +110,7 @@ class Scorer:
             raise ModelError(f"cannot read a tokenizer at {path!r}: {reason}") from error
         accelerator = torch.accelerator.current_accelerator()
         model.to(device or accelerator or "cpu")
-        return cls(model, tokenizer, **{**_as_trained(path), **settings})
+        return cls(model, tokenizer, **{**as_trained(path), **settings})
 
     def score(self, prompts: Sequence[Turns], responses: Sequence[Turns]) -> list[float]:
         """One reward for each prompt and response, in logits.
@@ -168,6 +166,7 @@ class Scorer:
 
     def encode(self, prompt: Turns, response: Turns) -> list[int]:
         """The token ids that are scored, before any truncation. Raises DataError."""
+        check_text([prompt, response], "a prompt or response")
         if self.text:
             return self.encoder.encode(as_text(prompt), as_text(response))
         return self.encoder.encode(as_messages(prompt, "user"), response)
@@ -231,15 +230,3 @@ def _check_finite(rewards: Tensor) -> None:
             f"({len(bad)} of {len(rewards)} are not numbers); score in float32, and check that the "
             "checkpoint's weights are finite"
         )
-
-
-def _as_trained(path: str) -> dict[str, Any]:
-    record = Path(path) / RECORD_FILE
-    if not record.is_file():
-        return {}
-    trained = json.loads(record.read_text(encoding="utf-8"))
-    names = ("max_length", "truncation", "text")
-    known = {name: trained[name] for name in names if trained.get(name) is not None}
-    if known.get("truncation") == "drop":  # a training pair may be left out, a response may not
-        del known["truncation"]
-    return known

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from trueward.evals.suites.train_prompts import write_train_prompts
-from trueward.scoring.scorer import RECORD_FILE
+from trueward.scoring.as_trained import RECORD_FILE
 
 STATE_FILE = "objective_state.safetensors"
 

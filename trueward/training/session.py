@@ -66,10 +66,11 @@ def world_defaults(job: Job) -> None:
         job.model.model_name_or_path = str(BASE_PATH)
 
 
-def train(job: Job, *, overwrite: bool = False) -> Trained:
+def train(job: Job, *, command: str = "", overwrite: bool = False) -> Trained:
     """Train, judge and save; goes on from the last checkpoint of an interrupted same job.
 
-    With `overwrite`, an earlier run in the folder is removed once this one is known to begin.
+    `command` is what was typed, for the record; a later sitting may have another. With `overwrite`,
+    an earlier run in the folder is removed once this one is known to begin.
     Over several ranks the first alone looks at the folder and writes; all judge alike, since a
     sharded model needs every rank to score.
 
@@ -91,7 +92,8 @@ def train(job: Job, *, overwrite: bool = False) -> Trained:
         data = job_data(job)
     trainer = _trainer(job, data)
     held_out = _held_out(trainer, data)
-    checkpoint = from_first(lambda: _begin(folder, wanted, overwrite=overwrite))
+    record = {"job": wanted, "command": command}
+    checkpoint = from_first(lambda: _begin(folder, record, overwrite=overwrite))
     stop = CheckpointOnSignal()
     trainer.add_callback(stop)
     trainer.remove_callback(ProgressCallback)
@@ -111,17 +113,17 @@ def train(job: Job, *, overwrite: bool = False) -> Trained:
         scalars=verdict.scalars,
         notices=(*data.notices, *trainer.notices),
     )
-    record = {"job": wanted, "finished": True, "result": trained.document()}
-    from_first(lambda: write_record(folder, record))
+    done = {**record, "finished": True, "result": trained.document()}
+    from_first(lambda: write_record(folder, done))
     return trained
 
 
-def _begin(folder: Path, wanted: Mapping[str, Any], *, overwrite: bool) -> str | None:
+def _begin(folder: Path, record: Mapping[str, Any], *, overwrite: bool) -> str | None:
     """Make the folder this job's; the checkpoint to go on from, if it holds one."""
     if overwrite:
         remove(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    write_record(folder, {"job": wanted, "finished": False})
+    write_record(folder, {**record, "finished": False})
     return last_whole_checkpoint(folder)
 
 

@@ -52,6 +52,14 @@ BATTLE = {
     "model_b": "y",
     "winner": "model_a",
 }
+GRADED = {
+    "question_id": 1,
+    "prompt": "p",
+    "response_1": "a",
+    "response_2": "b",
+    "scores": [True, False],
+    "sampled_conflict_pairs": [[0, 1]],
+}
 LABELLED = {"input": "q", "output_1": "a", "output_2": "b", "label": 1}
 
 
@@ -109,6 +117,34 @@ def test_a_missing_field(tmp_path, name, row, field):
         suite(name).load(path, read=load_rows)
 
 
+def test_ppe_correctness_needs_an_id_and_whole_places(tmp_path):
+    path = write(tmp_path / "MATH.jsonl", [{k: v for k, v in GRADED.items() if k[0] != "q"}])
+    with pytest.raises(DataError, match=r"MATH.jsonl: row 0: field 'question_id' is missing"):
+        suite("ppe-correctness").load(path, read=load_rows)
+    for pair in ([0, 1.5], [0.5, 1], [0, 2], [0, -1]):
+        write(path, [GRADED | {"sampled_conflict_pairs": [pair]}])
+        with pytest.raises(
+            DataError, match="row 0: field 'sampled_conflict_pairs': expected pairs"
+        ):
+            suite("ppe-correctness").load(path, read=load_rows)
+    write(path, [GRADED | {"sampled_conflict_pairs": [[1.0, 0.0]]}])
+    (item,) = suite("ppe-correctness").load(path, read=load_rows)
+    assert item.labels["pairs"] == [(0, 1)]
+
+
+def test_a_prior_set_may_lie_in_a_folder(tmp_path):
+    (tmp_path / "rb/prior").mkdir(parents=True)
+    write(tmp_path / "rb/prior/shp.jsonl", [{k: v for k, v in PAIR.items() if k != "subset"}])
+    (item,) = suite("rewardbench").load(tmp_path / "rb", read=load_rows)
+    assert (item.id, item.subset) == ("shp/1", "shp")
+
+
+def test_half_a_character(tmp_path):
+    path = write(tmp_path / "rows.jsonl", [PAIR, PAIR | {"id": 2, "chosen": "ab\ud83d"}])
+    with pytest.raises(DataError, match="row 1, field 'chosen': character 2 is half"):
+        suite("pairs").load(path, read=load_rows)
+
+
 def test_a_field_that_one_row_lacks(tmp_path):
     path = write(tmp_path / "rows.jsonl", [PAIR, {"id": 2, "prompt": "p", "chosen": "a"}])
     with pytest.raises(DataError, match=r"row 1: field 'subset': expected one of .* got null"):
@@ -142,19 +178,21 @@ def test_unequal_lists(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "row", "own"),
+    ("name", "row", "field", "own"),
     [
-        ("hhh", PAIR, "helpful/1"),
-        ("rewardbench2", BEST, "Math/1"),
-        ("rm-bench", STYLED, "chat/1"),
-        ("judgebench", JUDGED, "1"),
-        ("rmb", RMB, "Pairwise_set/Harmlessness/S1/1"),
-        ("ppe", BATTLE, "1"),
+        ("hhh", PAIR, "id", "helpful/1"),
+        ("rewardbench2", BEST, "id", "Math/1"),
+        ("rm-bench", STYLED, "id", "chat/1"),
+        ("judgebench", JUDGED, "pair_id", "1"),
+        ("rmb", RMB, "pair_uid", "Pairwise_set/Harmlessness/S1/1"),
+        ("rmb", BON, "bon_uid", "BoN_set/Harmlessness/S1/1"),
+        ("ppe", BATTLE, "question_id", "1"),
+        ("ppe-correctness", GRADED, "question_id", "MATH/1"),
     ],
 )
-def test_duplicate_ids(tmp_path, name, row, own):
-    path = write(tmp_path / "rows.jsonl", [row, row])
-    expected = f"{path}: row 1: field 'id': '{own}' is the id of {path}: row 0 already"
+def test_duplicate_ids(tmp_path, name, row, field, own):
+    path = write(tmp_path / "MATH.jsonl", [row, row])
+    expected = f"{path}: row 1: field '{field}': '{own}' is the id of {path}: row 0 already"
     with pytest.raises(DataError, match=re.escape(expected)):
         suite(name).load(path, read=load_rows)
 
@@ -223,6 +261,13 @@ def test_score_files(tmp_path):
         scores_of(items, read_scores(path, read=load_rows))
     with pytest.raises(DataError, match="1 of 3 ids are of no item, such as '9'"):
         scores_of(items, {key: [0.0, 1.0] for key in "129"})
+    with pytest.raises(DataError, match=r"row 1: field 'scores': expected 2 scores, .* '1', got 3"):
+        scores_of(items, {"2": [0.0, 1.0], "1": [0.0, 1.0, 2.0]})
+    for bad, shown in (("NaN", "null|NaN"), ("null", "null|NaN"), ("-Infinity", "-Infinity")):
+        path.write_text('{"id": "2", "scores": [1, 2]}\n{"id": "1", "scores": [1.5, ' + bad + "]}")
+        said = rf"scores.jsonl: row 1: field 'scores\[1\]': expected a finite number, got ({shown})"
+        with pytest.raises(DataError, match=said):
+            read_scores(path, read=load_rows)
     path.write_text('{"id": "1", "scores": 3}')
     with pytest.raises(DataError, match=r"scores.jsonl: row 0: field 'scores': expected a list"):
         read_scores(path, read=load_rows)

@@ -11,7 +11,9 @@ PATIENCE = 2
 """Looks in a row that must agree."""
 STANDARD_ERRORS = 2.0
 OUTSIDE = 0.25
-"""Share of norms outside the usual range, of which 0.02 is expected, that is too much."""
+"""Share of norms outside the usual range that is too much."""
+BEYOND_START = 0.15
+"""By how much that share must also exceed the first look's, which may be large by itself."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,10 @@ def alarms(points: Sequence[Point]) -> tuple[Alarm, ...]:
     errors of the paired difference over prompts, while the proxy reward is above that look's. The
     best look is picked for being best, so a small fall is partly chance: hence two in a row.
 
-    `norms_drift` needs no gold: in two looks in a row more than a quarter of the answers have a
-    norm ‖h‖ of the reward model's hidden state outside the range it usually has. Limits: a reward
-    model can be exploited within its norms, and new but honest answers can leave them.
+    `norms_drift` needs no gold: in two looks in a row more than a quarter of the answers, and 0.15
+    more than at the first look, have a norm ‖h‖ of the reward model's hidden state outside the
+    range it usually has. Limits: a reward model can be exploited within its norms, and new but
+    honest answers can leave them.
     """
     found = (_first(points, _gold_fell, _gold_message), _first(points, _drifted, _drift_message))
     return tuple(alarm for alarm in found if alarm is not None)
@@ -43,8 +46,7 @@ def best(points: Sequence[Point]) -> Point:
     """The look to keep: most gold; without gold most proxy reward before norms drift."""
     if points[0].gold is not None:
         return max(points, key=lambda p: p.gold or 0.0)
-    sound = [p for p in points if p.norm_outside <= OUTSIDE]
-    return max(sound or points[:1], key=lambda p: p.proxy)
+    return max((p for p in points if not _outside(p, points[0])), key=lambda p: p.proxy)
 
 
 def _first(
@@ -80,13 +82,17 @@ def _gold_message(points: Sequence[Point]) -> Alarm:
 
 
 def _drifted(points: Sequence[Point]) -> bool:
-    return points[-1].norm_outside > OUTSIDE
+    return _outside(points[-1], points[0])
+
+
+def _outside(point: Point, start: Point) -> bool:
+    return point.norm_outside > max(OUTSIDE, start.norm_outside + BEYOND_START)
 
 
 def _drift_message(points: Sequence[Point]) -> Alarm:
     last = points[-1]
     message = (
         f"at step {last.step} {last.norm_outside:.0%} of answers have a reward-model norm outside "
-        f"its usual range (mean {last.norm:.2f})"
+        f"its usual range, {points[0].norm_outside:.0%} at the start (mean {last.norm:.2f})"
     )
     return Alarm("norms_drift", last.step, message)

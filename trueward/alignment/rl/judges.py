@@ -16,9 +16,8 @@ NORM_PAIRS = 300
 
 def load_scorers(settings: AlignSettings) -> list[Scorer]:
     """The reward models. Raises ModelError where one is none."""
-    given = {"max_length": settings.max_length, "truncation": settings.truncation}
-    known: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    return [Scorer.from_pretrained(path, **known) for path in settings.reward_models]
+    limits = _limits(settings)
+    return [Scorer.from_pretrained(path, **limits) for path in settings.reward_models]
 
 
 def load_gold(settings: AlignSettings) -> Gold | None:
@@ -27,7 +26,13 @@ def load_gold(settings: AlignSettings) -> Gold | None:
         return None
     if settings.gold == WORLD:
         return world_gold
-    return Scorer.from_pretrained(settings.gold).score
+    return Scorer.from_pretrained(settings.gold, **_limits(settings)).score
+
+
+def _limits(settings: AlignSettings) -> dict[str, Any]:
+    """Of sequences, where other ones than a model was trained with are asked for."""
+    given = {"max_length": settings.max_length, "truncation": settings.truncation}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def world_gold(prompts: Sequence[Turns], answers: Sequence[Turns]) -> list[float]:

@@ -56,6 +56,8 @@ class Point:
     proxy_each: tuple[float, ...]
     gold_each: tuple[float, ...]
     """One a prompt, in the same order at every step; no gold: empty."""
+    beta: float | None = None
+    """Coefficient of the KL penalty at this step, where a trainer has one."""
 
     @property
     def distance(self) -> float:

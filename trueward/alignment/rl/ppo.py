@@ -8,7 +8,6 @@ quantized policy, text only.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,32 +19,10 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from trl.trainer.utils import create_model_from_path
 
 from trueward.alignment.rl import ppo_math
+from trueward.alignment.rl.ppo_config import PPOConfig, loading
 from trueward.errors import InputError
 
 HEAD = "value_head"
-
-
-@dataclass
-class PPOConfig(trl.RLOOConfig):
-    """`RLOOConfig` with PPO's own: `num_iterations` are its epochs, `epsilon` its clip range."""
-
-    num_iterations: int = field(default=4, metadata={"help": "Passes over each batch."})
-    vf_coef: float = field(default=0.1, metadata={"help": "Weight of the value loss."})
-    cliprange_value: float = field(default=0.2, metadata={"help": "Clip range of values."})
-    gamma: float = field(default=1.0, metadata={"help": "Discount a token."})
-    lam: float = field(default=0.95, metadata={"help": "λ of GAE."})
-
-    def __post_init__(self) -> None:
-        self.ddp_find_unused_parameters: bool | None
-        if self.ddp_find_unused_parameters is None:
-            self.ddp_find_unused_parameters = False  # the value head is no part of the forward pass
-        super().__post_init__()
-        for name, low in (("vf_coef", 0.0), ("cliprange_value", 0.0)):
-            if not getattr(self, name) > low:
-                raise InputError(f"{name}: expected above {low:g}, got {getattr(self, name):g}")
-        for name in ("gamma", "lam"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name}: expected within [0, 1], got {getattr(self, name):g}")
 
 
 class PPOTrainer(trl.RLOOTrainer):
@@ -62,7 +39,7 @@ class PPOTrainer(trl.RLOOTrainer):
         if args.fsdp_plugin_args or args.deepspeed:
             raise InputError("PPO's value head cannot be sharded; run it on one process or DDP")
         set_seed(args.seed)
-        policy = create_model_from_path(model, **(args.model_init_kwargs or {}))
+        policy = create_model_from_path(model, **loading(args))
         head = nn.Linear(policy.config.get_text_config().hidden_size, 1)
         nn.init.zeros_(head.weight)  # so the first advantages are the rewards themselves
         nn.init.zeros_(head.bias)
@@ -89,6 +66,8 @@ class PPOTrainer(trl.RLOOTrainer):
         rewards = super()._calculate_rewards(inputs, prompts, completions, ids)
         first = self.accelerator.process_index * len(prompts)
         weighted = (rewards * self.reward_weights.to(rewards.device)).nansum(dim=1)
+        if self.reward_clip_range:
+            weighted = weighted.clamp(*self.reward_clip_range)
         self._scores = weighted[first : first + len(prompts)]
         return rewards
 
@@ -118,7 +97,12 @@ class PPOTrainer(trl.RLOOTrainer):
         mask = inputs["completion_mask"].float()
         logps, values, entropy = self._tokens(model, inputs, entropy=True)
         policy, clipped = ppo_math.policy_loss(
-            logps, inputs["old_token_logps"], inputs["advantages"], mask, self.epsilon_low
+            logps,
+            inputs["old_token_logps"],
+            inputs["advantages"],
+            mask,
+            low=self.epsilon_low,
+            high=self.epsilon_high,
         )
         value = ppo_math.value_loss(
             values, inputs["old_values"], inputs["returns"], mask, self.args.cliprange_value

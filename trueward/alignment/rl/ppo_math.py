@@ -15,10 +15,14 @@ Tokens = Float[Tensor, "answers tokens"]
 def token_rewards(
     scores: Float[Tensor, " answers"], log_ratio: Tokens, mask: Tokens, beta: float
 ) -> Tokens:
-    """r_t = −β·(log π − log π_ref)_t, plus the answer's score at its last token; in logits."""
+    """r_t = −β·(log π − log π_ref)_t, plus the answer's score at its last token; in logits.
+
+    An answer that is masked altogether has no reward.
+    """
     rewards = -beta * log_ratio * mask
-    last = mask.sum(dim=1).long() - 1
-    return rewards.scatter_add(1, last[:, None], scores[:, None].to(rewards.dtype))
+    length = mask.sum(dim=1).long()
+    scores = torch.where(length > 0, scores, 0.0).to(rewards.dtype)
+    return rewards.scatter_add(1, (length - 1).clamp(min=0)[:, None], scores[:, None])
 
 
 def advantages(
@@ -49,12 +53,12 @@ def whitened(values: Tokens, mask: Tokens) -> Tokens:
 
 
 def policy_loss(
-    logps: Tokens, old_logps: Tokens, advantage: Tokens, mask: Tokens, cliprange: float
+    logps: Tokens, old_logps: Tokens, advantage: Tokens, mask: Tokens, low: float, high: float
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """Mean over tokens of −min(ρA, clip(ρ, 1 − ε, 1 + ε)A), ρ = π/π_old; and the clipped share."""
+    """Mean over tokens of −min(ρA, clip(ρ, 1 − low, 1 + high)A), ρ = π/π_old; the clipped share."""
     ratio = torch.exp(logps - old_logps)
     plain = -ratio * advantage
-    clipped = -ratio.clamp(1 - cliprange, 1 + cliprange) * advantage
+    clipped = -ratio.clamp(1 - low, 1 + high) * advantage
     share = masked_mean((clipped > plain).to(plain.dtype), mask)
     return masked_mean(torch.maximum(plain, clipped), mask), share
 

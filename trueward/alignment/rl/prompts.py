@@ -1,5 +1,6 @@
 """Prompts to train on, and others to watch."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -21,18 +22,19 @@ class Prompts:
     """Rows whose prompt is watched, or came before; they are not trained on twice."""
 
 
-def read_prompts(source: str, *, watch: int, seed: int) -> Prompts:
+def read_prompts(source: str, *, watch: int, seed: int, references: bool = False) -> Prompts:
     """Split rows `{prompt, reference (optional)}` into prompts to train on and to watch.
 
     Raises:
-        DataError: a row without a prompt, text and messages mixed, or too few different prompts.
+        DataError: a row without a prompt, text and messages mixed, too few different prompts, or
+            with `references` a row to train on that has none.
     """
-    rows: dict[str, dict[str, Turns]] = {}
+    rows: dict[str, tuple[int, dict[str, Turns]]] = {}
     data = load_rows(source)
     for number, row in enumerate(data):
         kept = _row(row, f"{source}: row {number}")
-        rows.setdefault(repr(kept["prompt"]), kept)
-    if len({isinstance(row["prompt"], str) for row in rows.values()}) > 1:
+        rows.setdefault(repr(kept["prompt"]), (number, kept))
+    if len({isinstance(row["prompt"], str) for _, row in rows.values()}) > 1:
         raise DataError(f"{source}: some prompts are text and some messages; give one kind")
     if len(rows) <= watch:
         raise DataError(
@@ -41,8 +43,21 @@ def read_prompts(source: str, *, watch: int, seed: int) -> Prompts:
         )
     drawn = list(rows.values())
     Random(f"watch/{seed}").shuffle(drawn)
-    watched = [row["prompt"] for row in drawn[:watch]]
-    return Prompts(Dataset.from_list(drawn[watch:]), watched, len(data) - len(rows))
+    watched, train = drawn[:watch], drawn[watch:]
+    if references:
+        _check_references(train, source)
+    kept_rows = Dataset.from_list([row for _, row in train])
+    return Prompts(kept_rows, [row["prompt"] for _, row in watched], len(data) - len(rows))
+
+
+def _check_references(rows: Sequence[tuple[int, Mapping[str, Turns]]], source: str) -> None:
+    missing = [number for number, row in rows if not row.get(REFERENCE)]
+    if missing:
+        raise DataError(
+            f"{source}: row {min(missing)}: centring needs a field {REFERENCE!r} with an answer, "
+            f"and {len(missing)} of {len(rows)} rows to train on have none; add it, or leave "
+            "centring off"
+        )
 
 
 def _row(row: dict[str, object], where: str) -> dict[str, Turns]:

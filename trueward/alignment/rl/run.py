@@ -1,6 +1,5 @@
 """One run: a policy trained on reward models, watched, recorded and resumable."""
 
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,19 +10,20 @@ from accelerate import PartialState
 from transformers import ProgressCallback
 from transformers.trainer_callback import PrinterCallback
 
-from trueward.alignment.rl.guards import KeepState, StopOnNan, last_checkpoint
+from trueward.alignment.rl.folder import check_folder
+from trueward.alignment.rl.guards import StopOnNan
 from trueward.alignment.rl.judges import load_gold, load_scorers, usual_norms
+from trueward.alignment.rl.kl_control import KlControl, check_beta
 from trueward.alignment.rl.prompts import Prompts, read_prompts
 from trueward.alignment.rl.record import BEST, FILE, record
+from trueward.alignment.rl.resuming import EpochOrder, KeepState, last_checkpoint, train
 from trueward.alignment.rl.reward_function import RewardFunction
 from trueward.alignment.rl.samples import trl_draw
 from trueward.alignment.rl.settings import AlignSettings
 from trueward.alignment.rl.trainers import reference_of, rl_trainer, trainer_config
 from trueward.alignment.rl.watch import Watch, Watched
-from trueward.errors import OutputExistsError
-from trueward.evals.files import plain, write_json
+from trueward.evals.files import write_json
 from trueward.training.environment import environment
-from trueward.training.interrupt import CheckpointOnSignal
 from trueward.training.main_rank import from_first
 
 logger = logging.getLogger(__name__)
@@ -55,60 +55,42 @@ def align(settings: AlignSettings) -> dict[str, Any]:
     folder = Path(settings.output_dir)
     from_first(lambda: check_folder(folder, settings))  # before the first rank writes there
     parts = _parts(settings)
-    stop = CheckpointOnSignal()
-    keep = KeepState(parts.watch, parts.reward)
+    control = KlControl(settings.shaping)
+    keep = KeepState(watch=parts.watch, moments=parts.reward, kl=control)
     trainer = rl_trainer(
         settings.algorithm,
         settings.policy,
         parts.reward,
         parts.args,
         parts.prompts.train,
-        (parts.watch, StopOnNan(parts.reward), keep, stop),
+        (EpochOrder(), control, parts.watch, StopOnNan(parts.reward), keep),
     )
     for noisy in (ProgressCallback, PrinterCallback):
         trainer.remove_callback(noisy)
+    control.trainer = trainer
+    parts.watch.beta = lambda: trainer.beta
     parts.watch.draw = trl_draw(trainer, reference_of(settings.policy, trainer))
     parts.watch.keep = lambda: trainer.save_model(str(folder / BEST))
     parts.watch.changed = lambda watch: _write(watch, settings, finished=False)
     checkpoint = last_checkpoint(folder)
     if checkpoint is not None:
         keep.restore(checkpoint)
-    with stop:
-        trainer.train(resume_from_checkpoint=checkpoint)
-    if stop.caught:
-        raise KeyboardInterrupt
+    train(trainer, parts.watch, checkpoint)
     parts.watch.look(trainer.state.global_step)
     trainer.save_model(str(folder / POLICY))
     return _write(parts.watch, settings, finished=True)
 
 
-def check_folder(folder: Path, settings: AlignSettings) -> None:
-    """Raise OutputExistsError unless the folder is free or holds this run, unfinished."""
-    if folder.is_file():
-        raise OutputExistsError(f"{folder} is a file, not a folder; choose another -o")
-    if not folder.is_dir() or not any(folder.iterdir()):
-        return
-    earlier = _earlier(folder / FILE)
-    if earlier is None:
-        raise OutputExistsError(f"{folder} is not empty and holds no run; choose another -o")
-    if earlier["finished"]:
-        raise OutputExistsError(f"{folder} holds a finished run; choose another -o")
-    if earlier["settings"] != json.loads(json.dumps(plain(settings.identity()))):
-        raise OutputExistsError(f"{folder} holds a run with other settings; choose another -o")
-
-
-def _earlier(file: Path) -> dict[str, Any] | None:
-    try:
-        earlier = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return earlier if {"settings", "finished"} <= earlier.keys() else None
-
-
 def _parts(settings: AlignSettings) -> Parts:
     training: Mapping[str, Any] = {"seed": settings.seed, **settings.training}
     args = trainer_config(settings.algorithm, training, settings.output_dir)
-    prompts = read_prompts(settings.prompts, watch=settings.watch_prompts, seed=settings.seed)
+    check_beta(settings.shaping, args.beta)
+    prompts = read_prompts(
+        settings.prompts,
+        watch=settings.watch_prompts,
+        seed=settings.seed,
+        references=settings.shaping.center,
+    )
     if prompts.left_out:
         logger.warning("%d rows repeat a prompt and are left out", prompts.left_out)
     scorers = load_scorers(settings)

@@ -26,8 +26,10 @@ class Shaping:
     there unless 4. follows; PPO feels it. Source of 2.: Coste et al. (2024), Reward Model
     Ensembles Help Mitigate Overoptimization.
 
+    Apart from these, `kl_target` makes the KL penalty's coefficient β follow the KL (`kl_control`).
+
     Raises:
-        InputError: an unknown ensemble, a negative λ, or a clip that is not above 0.
+        InputError: an unknown ensemble, a negative λ, or a bound, target or horizon not above 0.
     """
 
     center: bool = False
@@ -36,14 +38,20 @@ class Shaping:
     """λ of `uncertainty`, per logit."""
     normalize: bool = False
     clip: float | None = None
+    kl_target: float | None = None
+    """Nats an answer."""
+    kl_horizon: float = 10_000.0
+    """Answers over which β moves by the clipped error; TRL's former default."""
 
     def __post_init__(self) -> None:
         if self.ensemble not in ENSEMBLES:
             raise InputError(f"ensemble={self.ensemble!r} is unknown; valid: {ENSEMBLES}")
         if self.penalty < 0:
             raise InputError(f"penalty: expected λ of at least 0, got {self.penalty:g}")
-        if self.clip is not None and not self.clip > 0:
-            raise InputError(f"clip: expected a bound above 0, got {self.clip:g}")
+        for name in ("clip", "kl_target", "kl_horizon"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise InputError(f"{name}: expected a number above 0, got {value:g}")
 
 
 @dataclass(frozen=True)

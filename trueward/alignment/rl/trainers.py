@@ -9,7 +9,8 @@ import trl
 from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 
-from trueward.alignment.rl.ppo import PPOConfig, PPOTrainer
+from trueward.alignment.rl.ppo import PPOTrainer
+from trueward.alignment.rl.ppo_config import PPOConfig
 from trueward.alignment.rl.reward_function import RewardFunction
 from trueward.errors import InputError, ModelError, nearest
 
@@ -29,10 +30,7 @@ def trainer_config(algorithm: str, training: Mapping[str, Any], folder: str) -> 
     if algorithm not in ALGORITHMS:
         raise InputError(f"algorithm={algorithm!r} is unknown; {nearest(algorithm, [*ALGORITHMS])}")
     kind = ALGORITHMS[algorithm][1]
-    known = [f.name for f in fields(kind) if f.init]
-    for name in training:
-        if name not in known:
-            raise InputError(f"{kind.__name__} has no field {name!r}; {nearest(name, known)}")
+    _check_fields(kind, training)
     cpu = {} if torch.accelerator.is_available() else _ON_CPU
     values = {**_DEFAULTS, **cpu, **training, "output_dir": folder}
     if not values.get("use_vllm"):  # many a checkpoint says use_cache=False: 7 times the time
@@ -41,6 +39,23 @@ def trainer_config(algorithm: str, training: Mapping[str, Any], folder: str) -> 
         return kind(**values)
     except (TypeError, ValueError, ImportError) as error:
         raise InputError(f"{kind.__name__}: {str(error).strip().splitlines()[0]}") from error
+
+
+def _check_fields(kind: type, training: Mapping[str, Any]) -> None:
+    known = [f.name for f in fields(kind) if f.init]
+    for name in training:
+        if name not in known:
+            raise InputError(f"{kind.__name__} has no field {name!r}; {nearest(name, known)}")
+    if "output_dir" in training:
+        raise InputError("output_dir is not set among the trainer's fields; give it as -o")
+    if training.get("sync_ref_model"):
+        raise InputError(
+            "sync_ref_model=true moves the reference, and the watch measures KL to the starting "
+            "policy; leave it out"
+        )
+    more = training.get("generation_kwargs")
+    if more is not None and not isinstance(more, Mapping):
+        raise InputError(f"generation_kwargs: expected names and values, got {more!r}")
 
 
 def rl_trainer(

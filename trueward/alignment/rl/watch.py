@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from accelerate import PartialState
@@ -49,13 +49,19 @@ class Watch(TrainerCallback):
     """Called after each look, to write results."""
     usual: NormRange | None = None
     points: list[Point] = field(default_factory=list)
+    beta: Callable[[], float | None] = lambda: None
+    """The KL penalty's coefficient now."""
     seconds: float = 0.0
-    stopped: bool = False
 
     @property
     def alarms(self) -> tuple[Alarm, ...]:
         """What the looks so far give reason for."""
         return alarms(self.points)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether an alarm ended training, or ends it now."""
+        return self.watched.stop and bool(self.alarms)
 
     def look(self, step: int) -> bool:
         """Look at the policy now, unless this step was looked at; whether training should stop."""
@@ -66,7 +72,6 @@ class Watch(TrainerCallback):
             if best(self.points) is self.points[-1]:
                 self.keep()
             self.changed(self)
-        self.stopped = self.watched.stop and bool(self.alarms)
         return self.stopped
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -101,7 +106,7 @@ class Watch(TrainerCallback):
         point, usual = measure(step, w.prompts, samples, w.scorers, w.shaping, w.gold, self.usual)
         if PartialState().num_processes > 1:
             point, usual = broadcast_object_list([point, usual])
-        self.points.append(point)
+        self.points.append(replace(point, beta=self.beta()))
         self.usual = usual
 
 

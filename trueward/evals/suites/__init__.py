@@ -16,7 +16,7 @@ from trueward.evals.suites import (
     scenarios,
 )
 from trueward.evals.suites.compare import SuiteDifference, compare_suites
-from trueward.evals.suites.compare_models import compare_models
+from trueward.evals.suites.compare_models import Compared, compare_models
 from trueward.evals.suites.contamination import Contamination, contamination
 from trueward.evals.suites.result import (
     Part,
@@ -58,6 +58,7 @@ def suite(name: str) -> Suite:
 
 __all__ = [
     "SUITES",
+    "Compared",
     "Contamination",
     "Part",
     "Suite",

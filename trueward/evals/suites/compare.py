@@ -10,6 +10,7 @@ from trueward.errors import InputError
 from trueward.evals.bootstrap import CONFIDENCE, DRAWS, Estimate, difference, estimate
 from trueward.evals.significance import bootstrap_p_value, holm
 from trueward.evals.suites.intervals import cell_means, part_values
+from trueward.evals.suites.paired import shared_cells
 from trueward.evals.suites.result import SuiteResult
 
 
@@ -42,6 +43,7 @@ def compare_suites(
     """The primary metric of every suite against the baseline's, in the order of `results`.
 
     A draw resamples prompts and is the same for both scorers. Intervals are percentile intervals.
+    Items without a value by either scorer are left out for both.
 
     Args:
         results: one for each suite, of one scorer.
@@ -51,7 +53,8 @@ def compare_suites(
         seed: of the resampling.
 
     Raises:
-        InputError: the suites differ, one was judged on other items, or lacks its primary metric.
+        InputError: the suites differ, one was judged on other data, or has no value of its primary
+            metric that both scorers share.
     """
     others = {result.suite: result for result in baselines}
     mine = [result.suite for result in results]
@@ -88,34 +91,16 @@ def _paired(
     result: SuiteResult, other: SuiteResult, draws: int, seed: int
 ) -> tuple[float, Float[ndarray, " draws"]]:
     """The difference of the primary metric, and the same under resampled prompts."""
-    for one in (result, other):
-        if one.primary not in one.weights:
-            raise InputError(
-                f"suite comparison: {one.suite!r} by {one.scorer!r} has no {one.primary!r}: "
-                "its data is missing; judge it on whole data, or leave the suite out"
-            )
-    sides = [(one, one.weights[one.primary]) for one in (result, other)]
-    judged = [
-        {
-            cell: sorted(zip(one.cells[cell].ids, one.cells[cell].units, strict=True))
-            for cell in part
-        }
-        for one, part in sides
-    ]
-    if judged[0] != judged[1]:
-        raise InputError(
-            f"suite comparison: {result.suite!r} was judged on different items by "
-            f"{result.scorer!r} and {other.scorer!r}; judge both on the same"
-        )
-    names = list(judged[0])
-    cells = [one.cells[name] for one, _ in sides for name in names]
-    means, resampled = cell_means(cells, draws, seed)
+    weights, cells = shared_cells(result, other)
+    names = list(weights)
+    columns = [pair[side] for side in (0, 1) for pair in cells.values()]
+    means, resampled = cell_means(columns, draws, seed)
     ours, theirs = slice(None, len(names)), slice(len(names), None)
     gaps = [
         difference(
-            part_values(columns[..., ours], names, sides[0][1]),
-            part_values(columns[..., theirs], names, sides[1][1]),
+            part_values(found[..., ours], names, weights),
+            part_values(found[..., theirs], names, weights),
         )
-        for columns in (means, resampled)
+        for found in (means, resampled)
     ]
     return float(gaps[0]), gaps[1]

@@ -1,8 +1,9 @@
 """Every model against the first, suite by suite, corrected for all comparisons at once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from trueward.errors import InputError
 from trueward.evals.bootstrap import CONFIDENCE, DRAWS
 from trueward.evals.significance import holm
 from trueward.evals.suites.compare import SuiteDifference, compare_suites
@@ -11,47 +12,49 @@ from trueward.evals.suites.result import SuiteResult
 _DRAWS_A_COMPARISON = 200
 
 
-def compare_models(results: Mapping[str, Sequence[SuiteResult]]) -> tuple[SuiteDifference, ...]:
+@dataclass(frozen=True)
+class Compared:
+    """Differences to the first model, and the suites that could not be paired."""
+
+    differences: tuple[SuiteDifference, ...]
+    left_out: tuple[str, ...]
+    """A reason each."""
+
+
+def compare_models(results: Mapping[str, Sequence[SuiteResult]]) -> Compared:
     """Differences of primary metrics to the first model's, paired by prompt; Holm over them all.
 
     The number of resamplings grows with the number of comparisons, so that the smallest p-value
-    there can be, times their number, stays below 1 − confidence. A suite whose primary metric the
-    data does not give, or that the first model was not judged on, is left out.
+    there can be, times their number, stays below 1 − confidence. A suite that cannot be paired
+    (other data, no primary metric, not judged by the first model) is left out, with its reason.
 
     Args:
         results: by model, its results, a suite each.
-
-    Raises:
-        InputError: models were judged on different items of a suite.
     """
     first, *others = results
-    usable = {name: [r for r in rows if r.primary in r.weights] for name, rows in results.items()}
-    shared = {
-        other: ([r for r in usable[other] if r.suite in suites], suites)
-        for other in others
-        for suites in [_by_suite(usable[first], usable[other])]
-    }
-    family = sum(len(mine) for mine, _ in shared.values())
-    draws = max(DRAWS, _DRAWS_A_COMPARISON * family)
-    found = [
-        difference
-        for mine, theirs in shared.values()
-        for difference in compare_suites(mine, list(theirs.values()), draws=draws)
+    baselines = {one.suite: one for one in results[first]}
+    given = [one for other in others for one in results[other]]
+    pairs = [(one, baselines[one.suite]) for one in given if one.suite in baselines]
+    draws = max(DRAWS, _DRAWS_A_COMPARISON * len(pairs))
+    found: list[SuiteDifference] = []
+    left_out = [
+        f"suite comparison: {one.suite!r}: {first!r}, with which others are compared, was not "
+        "judged on it"
+        for one in given
+        if one.suite not in baselines
     ]
-    corrected = holm([difference.p_value for difference in found])
+    for one, baseline in pairs:
+        try:
+            found += compare_suites([one], [baseline], draws=draws)
+        except InputError as error:
+            left_out.append(str(error))
+    return Compared(_corrected(found), tuple(dict.fromkeys(left_out)))
+
+
+def _corrected(found: Sequence[SuiteDifference]) -> tuple[SuiteDifference, ...]:
+    """Holm's correction over them all."""
+    p_values = holm([one.p_value for one in found])
     return tuple(
-        replace(
-            difference,
-            p_holm=p_holm,
-            significant_holm=difference.significant and p_holm < 1 - CONFIDENCE,
-        )
-        for difference, p_holm in zip(found, corrected, strict=True)
+        replace(one, p_holm=p, significant_holm=one.significant and p < 1 - CONFIDENCE)
+        for one, p in zip(found, p_values, strict=True)
     )
-
-
-def _by_suite(
-    baselines: Sequence[SuiteResult], results: Sequence[SuiteResult]
-) -> dict[str, SuiteResult]:
-    """The baseline's results on the suites that both have."""
-    names = {result.suite for result in results}
-    return {one.suite: one for one in baselines if one.suite in names}

@@ -54,5 +54,6 @@ SUITE = Suite(
     item=item,
     outcomes=outcomes,
     parts=parts,
+    keys=("pair_id",),
     tables=(Table("ScalerLab/JudgeBench", "gpt", "gpt"),),
 )

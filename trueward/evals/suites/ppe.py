@@ -70,6 +70,7 @@ SUITE = Suite(
     item=item,
     outcomes=outcomes,
     parts=parts,
+    keys=("question_id",),
     tables=(Table("lmarena-ai/PPE-Human-Preference-V1", "test", "human"),),
     extras=extras,
 )

@@ -33,7 +33,9 @@ def item(row: JsonField, table: str, number: int) -> Item:
     ordered = [_ordered(pair, right) for pair in pairs]
     if None in ordered:
         row["sampled_conflict_pairs"].fail("pairs of a right and a wrong response's place")
-    own = [identity(row[name]) for name in ("question_id", "model_name") if has(row, name)]
+    own = [identity(row["question_id"])]
+    if has(row, "model_name"):
+        own.append(identity(row["model_name"]))
     return Item(
         id="/".join([subset, *own]),
         prompt=conversation(row["prompt"]),
@@ -45,7 +47,7 @@ def item(row: JsonField, table: str, number: int) -> Item:
 
 def _ordered(pair: tuple[float, ...], right: list[bool]) -> tuple[int, int] | None:
     """The places of the right and the wrong response of a pair."""
-    places = [int(place) for place in pair if 0 <= place < len(right)]
+    places = [int(place) for place in pair if place in range(len(right))]
     if len(pair) != 2 or len(places) != 2 or right[places[0]] == right[places[1]]:
         return None
     one, other = places
@@ -98,6 +100,7 @@ SUITE = Suite(
     item=item,
     outcomes=outcomes,
     parts=parts,
+    keys=("question_id",),
     tables=tuple(
         Table(f"lmarena-ai/PPE-{name}-Best-of-K", "train", f"PPE-{name}-Best-of-K") for name in SETS
     ),

@@ -49,6 +49,8 @@ class SuiteResult:
     """By part: the weight of each cell's mean."""
     cells: Mapping[str, Cell] = field(default_factory=dict)
     """The value of every item."""
+    data: str | None = None
+    """Digest of the items that were judged: only results of the same data are paired."""
 
     @property
     def value(self) -> Estimate:
@@ -86,6 +88,7 @@ class SuiteResult:
             confidence=document["confidence"].number(),
             weights={name: _numbers(node) for name, node in document["weights"].members().items()},
             cells={name: _cell(node) for name, node in document["cells"].members().items()},
+            data=_digest(document),
         )
 
 
@@ -110,6 +113,11 @@ def save_suite_result(result: SuiteResult, path: Path | str) -> None:
 def load_suite_result(path: Path | str) -> SuiteResult:
     """Read a suite's result; DataError names the file and the field that is wrong."""
     return SuiteResult.from_json(read_json(path))
+
+
+def _digest(document: JsonField) -> str | None:
+    """Documents that were written before digests have none."""
+    return document["data"].text() if document.value.get("data") is not None else None
 
 
 def _numbers(node: JsonField) -> dict[str, float]:

@@ -47,7 +47,8 @@ _SUBSETS = tuple(subset for section in SECTIONS.values() for subset in section)
 
 def item(row: JsonField, table: str, number: int) -> Item:
     """A pair; a prior set is known by its table's name, the rest by the row's subset."""
-    subset = table if table in PRIOR else one_of(row["subset"], (*_SUBSETS, *PRIOR))
+    name = table.rpartition("/")[2]
+    subset = name if name in PRIOR else one_of(row["subset"], (*_SUBSETS, *PRIOR))
     own = identity(row["id"]) if has(row, "id") else str(number)
     return Item(
         id=f"{subset}/{own}",

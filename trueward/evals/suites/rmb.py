@@ -61,4 +61,5 @@ SUITE = Suite(
     item=item,
     outcomes=outcomes,
     parts=parts,
+    keys=("pair_uid", "bon_uid"),
 )

@@ -58,5 +58,6 @@ SUITE = Suite(
     item=item,
     outcomes=outcomes,
     parts=parts,
+    keys=("prompt_id",),
     only=SCENARIOS,
 )

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from trueward.errors import DataError
 from trueward.evals.bootstrap import CONFIDENCE, DRAWS
 from trueward.evals.json_field import JsonField
+from trueward.evals.suites.fields import has
 from trueward.evals.suites.intervals import counts_of, estimates
 from trueward.evals.suites.outcomes import Outcome, gather, prompt_of
 from trueward.evals.suites.result import SuiteResult, make_part
@@ -46,6 +47,8 @@ class Suite:
     """Where it lies on the hub; none where the hub has no form that `datasets` reads."""
     only: tuple[str, ...] = ()
     """Names to read in a folder; all where it is empty."""
+    keys: tuple[str, ...] = ("id",)
+    """The fields of which a row has one that makes its item's id its own."""
     unit: Callable[[Item], str] = prompt_of
     extras: Callable[[Sequence[Item], ScoreLists], dict[str, float]] = _no_extras
 
@@ -60,11 +63,11 @@ class Suite:
             DataError: naming file, row and field, if a row is not what it must be.
         """
         tables = read_tables(source, self.tables, self.only, read)
-        return list(_without_repeats(self._items(tables)))
+        return list(_without_repeats(self._items(tables), self.keys))
 
     def from_rows(self, rows: Iterable[Mapping[str, Any]], table: str) -> list[Item]:
         """The same for rows that are in memory; `table` names them as a file would."""
-        return list(_without_repeats(self._items([(table, table, rows)])))
+        return list(_without_repeats(self._items([(table, table, rows)]), self.keys))
 
     def _items(
         self, tables: Iterable[tuple[str, str, Iterable[Mapping[str, Any]]]]
@@ -115,12 +118,15 @@ class Suite:
         )
 
 
-def _without_repeats(items: Iterable[tuple[Item, JsonField]]) -> Iterator[Item]:
+def _without_repeats(
+    items: Iterable[tuple[Item, JsonField]], keys: Sequence[str]
+) -> Iterator[Item]:
     seen: dict[str, str] = {}
     for item, row in items:
         if item.id in seen:
+            key = next((name for name in keys if has(row, name)), keys[0])
             raise DataError(
-                f"{row.file}: field 'id': {item.id!r} is the id of {seen[item.id]} already; "
+                f"{row.file}: field {key!r}: {item.id!r} is the id of {seen[item.id]} already; "
                 "give every item its own"
             )
         seen[item.id] = row.file

@@ -98,7 +98,7 @@ def rewards(one: ScoredSet) -> Block:
 
 
 def length(one: ScoredSet) -> Block:
-    """Does the reward follow the number of tokens, and does the data's own score?"""
+    """Does the reward follow the response's own tokens, and does the data's own score?"""
     units, tokens = one.units(), one.flat("tokens")
     found: Block = {"reward": asdict(length_correlation(one.flat("rewards"), tokens, units))}
     scored = [i for i, q in enumerate(one.questions) for _ in q.responses if q.gold is not None]

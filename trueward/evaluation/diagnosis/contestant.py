@@ -4,7 +4,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from trueward.data.messages import Turns
+from trueward.data.encode import shared_length
+from trueward.data.messages import Turns, as_messages, as_text
 from trueward.evaluation.diagnosis.questions import Question
 from trueward.evaluation.fingerprint import model_digest
 from trueward.evaluation.judging import slug
@@ -35,6 +36,13 @@ class Contestant:
     def identity(self) -> dict[str, Any]:
         """What two sittings must share."""
         return {"model": self.digest, **self.settings.identity()}
+
+    def response_tokens(self, prompt: Turns, response: Turns) -> int:
+        """Tokens of the response alone, with what closes it, before any truncation."""
+        encoder, text = self.scorer.encoder, self.scorer.text
+        known = as_text(prompt) if text else as_messages(prompt, "user")
+        whole = self.scorer.encode(prompt, response)
+        return len(whole) - shared_length(encoder.encode_prompt(known), whole)
 
     def turns(self, question: Question, responses: list[Turns]) -> tuple[Turns, list[Turns]]:
         """A prompt and responses as the scorer takes them."""

@@ -11,18 +11,19 @@ from trueward.evaluation.contestants import Begin, silent
 from trueward.evaluation.diagnosis.beside import Beside, not_given
 from trueward.evaluation.diagnosis.compare import compared
 from trueward.evaluation.diagnosis.contestant import Contestant
+from trueward.evaluation.diagnosis.earlier import SCHEMA, check_kept
 from trueward.evaluation.diagnosis.judging import diagnosed
 from trueward.evaluation.diagnosis.label_noise import label_noise
-from trueward.evaluation.diagnosis.questions import QuestionSet, spread
-from trueward.evaluation.diagnosis.rewards import Plan, check, reward_rows, row_file
+from trueward.evaluation.diagnosis.plans import Plan, plans_of
+from trueward.evaluation.diagnosis.questions import QuestionSet
+from trueward.evaluation.diagnosis.rewards import check, reward_rows, row_file
 from trueward.evaluation.diagnosis.scored import ScoredSet
 from trueward.evaluation.diagnosis.sets import TRAIN
 from trueward.evaluation.diagnosis.states import states_file, states_of
-from trueward.evaluation.diagnosis.variants import read_answers
 from trueward.evaluation.judging import check_writable
 from trueward.evaluation.settings import ScoreSettings
 
-SCHEMA = "trueward.diagnostics/1"
+FILE = "diagnostics.json"
 
 
 def diagnose(
@@ -51,26 +52,31 @@ def diagnose(
         folder: where everything goes.
         beside: a reference, answers as probes, flip rates.
         facts: put into the document as they are (`command`, `environment`, …).
-        overwrite: remove earlier scores of these models and sets first.
+        overwrite: remove earlier scores of these models and sets first, and replace a document
+            of others.
         begin: told of each model and set that is scored.
 
     Raises:
-        OutputExistsError: scores are there of another model, other data or settings.
+        OutputExistsError: scores are there of another model, other data or settings, or a document
+            with models or sets that this call does not have.
         InputError: a model, a file or a row is not what it must be.
     """
     extra = beside or Beside()
     contestants = {label: Contestant(label, path, settings) for label, path in models.items()}
     reference = _reference(contestants, extra, settings)
-    plans = _plans(sets, train, extra)
+    plans = plans_of(sets, train, extra)
     everyone = [*contestants.values(), *([reference] if reference else [])]
     everyone = list({one.label: one for one in everyone}.values())
+    how = asdict(settings) | {"probed": extra.probed}
+    if not overwrite:
+        check_kept(folder / FILE, contestants, plans, how, extra)
     _check(everyone, plans, folder, overwrite=overwrite)
     scored = {one.label: _scored(one, plans, folder, begin) for one in everyone}
     against = scored[reference.label] if reference else {}
     document = {
         "schema": SCHEMA,
         **(facts or {}),
-        "settings": asdict(settings) | {"probed": extra.probed},
+        "settings": how,
         "train": None if train is None else train.source,
         "reference": reference.label if reference else None,
         "models": [
@@ -81,7 +87,7 @@ def diagnose(
     }
     noise, needs = label_noise(document["models"], extra.flip_rates)
     document |= {"label_noise": noise, "not_given": needs | not_given(train, extra)}
-    write_json(document, folder / "diagnostics.json")
+    write_json(document, folder / FILE)
     return dict(plain(document))
 
 
@@ -95,19 +101,6 @@ def _reference(
     if there is not None and there.path != path:
         raise InputError(f"--reference {path}: a model is called {label!r} too; give NAME=PATH")
     return there or Contestant(label, path, settings)
-
-
-def _plans(
-    sets: Sequence[QuestionSet], train: QuestionSet | None, beside: Beside
-) -> dict[str, Plan]:
-    questions = [question for one in sets for question in one.questions]
-    given = read_answers(beside.answers, questions) if beside.answers else {}
-    plans = {}
-    for one in sets:
-        places = {id(question): i for i, question in enumerate(one.questions)}
-        chosen = spread(list(one.questions), beside.probed) if beside.probed else []
-        plans[one.name] = Plan(one, given, frozenset(places[id(q)] for q in chosen))
-    return plans if train is None else {train.name: Plan(train, {}, frozenset()), **plans}
 
 
 def _check(

@@ -3,12 +3,14 @@
 from trueward.diagnostics import EDITS, Edited, edit_profile, scale_control
 from trueward.errors import DataError
 from trueward.evaluation.diagnosis.basics import Block
-from trueward.evaluation.diagnosis.scored import ScoredSet, interval
+from trueward.evaluation.diagnosis.scored import NOT_PROBED, ScoredSet, interval
 from trueward.evaluation.diagnosis.variants import starting_point
 
 
 def edits(one: ScoredSet, reference: ScoredSet | None) -> Block:
     """How edits that should not decide move the reward; against a reference where there is one."""
+    if not one.scored.probed:
+        raise DataError(NOT_PROBED)
     if not any(row["edits"] for row in one.rows):
         raise DataError("responses that are text; none here could be edited")
     if reference is None:

@@ -10,34 +10,14 @@ from typing import Any
 from trueward.data.messages import Turns
 from trueward.evaluation.contestants import Begin
 from trueward.evaluation.diagnosis.contestant import Contestant
-from trueward.evaluation.diagnosis.questions import Question, QuestionSet
-from trueward.evaluation.diagnosis.states import RESPONSES, states_file
-from trueward.evaluation.diagnosis.variants import GivenAnswers, Variant, variants
-from trueward.evaluation.fingerprint import rows_digest
+from trueward.evaluation.diagnosis.plans import Plan
+from trueward.evaluation.diagnosis.questions import Question
+from trueward.evaluation.diagnosis.states import states_file
+from trueward.evaluation.diagnosis.variants import Variant
 from trueward.evaluation.row_file import CHUNK, RowFile, begin_record, check_same, read_record
 from trueward.evaluation.turns import Lengths, check_lengths
 
 KINDS = {"edit": "edits", "probe": "probes", "given": "given"}
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A set and what is scored beside its responses."""
-
-    set: QuestionSet
-    given: GivenAnswers
-    probed: frozenset[int]
-    """Places of the questions whose edits and fixed probes are scored."""
-
-    def identity(self) -> dict[str, Any]:
-        """What two sittings must share."""
-        given = rows_digest({"prompt": p, "answers": a} for p, a in self.given.items())
-        beside = {"probed": len(self.probed), "answers": given, "states": RESPONSES}
-        return {"data": self.set.digest, **beside}
-
-    def variants(self, place: int) -> list[Variant]:
-        """Of the question there."""
-        return variants(self.set.questions[place], self.given, fixed=place in self.probed)
 
 
 @dataclass(frozen=True)
@@ -47,6 +27,8 @@ class Rows:
     rows: Sequence[dict[str, Any]]
     facts: dict[str, Any]
     """`truncated` and `longest` of the responses, `too_long` variants that were left out."""
+    probed: int
+    """Questions whose edits and fixed probes were to be scored."""
 
 
 def row_file(folder: Path, name: str) -> RowFile:
@@ -72,7 +54,8 @@ def reward_rows(one: Contestant, plan: Plan, output: Path, begin: Begin) -> Rows
     with file.path.open(encoding="utf-8") as stream:
         rows = list(map(json.loads, stream))
     facts = read_record(file.record)
-    return Rows(rows, {name: facts.get(name) for name in ("truncated", "longest", "too_long")})
+    kept = {name: facts.get(name) for name in ("truncated", "longest", "too_long")}
+    return Rows(rows, kept, len(plan.probed))
 
 
 def _score(one: Contestant, plan: Plan, file: RowFile, begin: Begin) -> None:
@@ -96,7 +79,10 @@ def _score(one: Contestant, plan: Plan, file: RowFile, begin: Begin) -> None:
         read = one.scorer.read_groups(prompts, groups, advance=advance)
         edges = list(pairwise(accumulate(map(len, groups), initial=0)))
         values = [read.values[start:stop].tolist() for start, stop in edges]
-        tokens = [list(read.tokens[start:stop]) for start, stop in edges]
+        tokens = [
+            [one.response_tokens(p, r) for r in group[: len(q.responses)]]
+            for q, p, group in zip(chunk, prompts, groups, strict=True)
+        ]
         file.append(list(map(_row, chunk, extra, values, tokens)))
     file.finish()
 
@@ -108,7 +94,7 @@ def _row(
     row: dict[str, Any] = {
         "name": question.name,
         "rewards": values[:real],
-        "tokens": tokens[:real],
+        "tokens": tokens,
         "edits": {},
         "probes": {},
         "given": {},

@@ -16,6 +16,7 @@ from trueward.evaluation.diagnosis.questions import Question, QuestionSet
 from trueward.evaluation.diagnosis.rewards import Rows
 from trueward.evaluation.diagnosis.states import States
 
+NOT_PROBED = "prompts to edit and probe: --probed was 0"
 NO_PAIRS = "pairs: rows of chosen and rejected, or two or more scored responses a prompt"
 
 
