@@ -7,6 +7,8 @@ import pytest
 from helpers import benchmark_rows, checkpoints
 
 from trueward.cli import main
+from trueward.report.optimization_page import curves_of
+from trueward.report.reading import read_material
 
 GOLD = np.random.default_rng(0).normal(size=(12, 8)).tolist()
 ROWS = [
@@ -59,6 +61,8 @@ def test_a_file_of_scores(call, tmp_path):
     assert curve["gold"][2]["value"] == pytest.approx(best)
     assert curve["gold"] == curve["proxy"]
     assert f"{best:.3f}" in out
+    (shown,) = curves_of(read_material([tmp_path / "out"]))  # what `trueward report` shows
+    assert (shown.model, shown.gold) == ("proxy", curve["gold"])
     assert json.loads(call(source, "--n", "2,8", "--json")[1]) == document
     assert call(source, "--n", "1,4")[0] == 0  # other sizes of the same scores
     rows[0]["gold"] = GOLD[1]

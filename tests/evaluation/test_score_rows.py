@@ -177,3 +177,14 @@ def test_bad_files_and_folders(model, tmp_path):
     with pytest.raises(InputError, match="there is no folder"):
         score_rows(model, good, tmp_path / "no/out.jsonl", CPU)
     assert not out.exists()
+
+
+def test_rows_are_never_scored_onto_themselves(model, tmp_path):
+    source = benchmark_rows.write(tmp_path / "in.jsonl", ROWS)
+    before = (tmp_path / "in.jsonl").read_bytes()
+    with pytest.raises(OutputExistsError, match="is where the rows come from"):
+        score_rows(model, source, tmp_path / "in.jsonl", CPU, overwrite=True)
+    assert (tmp_path / "in.jsonl").read_bytes() == before
+    (tmp_path / "folder.jsonl").mkdir()
+    with pytest.raises(OutputExistsError, match="is a folder, not a file"):
+        score_rows(model, source, tmp_path / "folder.jsonl", CPU, overwrite=True)

@@ -9,7 +9,7 @@ from helpers import policies
 from trueward.errors import DataError
 from trueward.evals import Estimate, bootstrap_mean
 from trueward.report import report
-from trueward.report.alignment_page import peak_words
+from trueward.report.alignment_fits import peak_words
 from trueward.report.alignment_verdict import direction, shaping_words
 from trueward.report.findings import findings
 from trueward.report.markdown import markdown
@@ -164,6 +164,7 @@ def test_hostile_labels_stay_text(tmp_path):
         ({"alarms": 3}, "field 'alarms'"),
         ({"settings": {}}, "settings.reward_models' is missing"),
         ({"finished": "yes"}, "field 'finished'"),
+        ({"fit": {"alpha": "x"}}, "field 'fit.alpha': expected a number"),
     ],
 )
 def test_a_broken_document_is_one_line(change, words, tmp_path):
@@ -178,6 +179,7 @@ def test_looks_must_agree(tmp_path):
         ("gold", None, "gold at every look, or at none"),
         ("gold_each", [1.0], "as many prompts as at the first look"),
         ("distance", "far", "a number"),
+        ("entropy", "low", "a number"),
     ):
         document = policies.document()
         document["points"][1][name] = value

@@ -6,8 +6,9 @@ from typing import Any
 
 from trueward.evals import Estimate
 from trueward.report.alignment import PolicyRun
+from trueward.report.alignment_fits import fit_of, fits_table, heads
 from trueward.report.alignment_plots import gold_panels, key, step_panels
-from trueward.report.alignment_verdict import shaping_words
+from trueward.report.alignment_verdict import alarm_words, shaping_words
 from trueward.report.diagnosis_lines import number
 from trueward.report.html import Html, element, table
 from trueward.report.numbers import MISSING, count, fixed, percent, short, signed
@@ -42,7 +43,7 @@ def alignment_section(runs: Sequence[PolicyRun]) -> list[Html]:
         "harm. Believe the points, not the fit, where its R² is below 0.9."
     )
     parts = [figure(caption, key(runs), gold_panels(runs)), runs_table(runs)]
-    parts += [_fits(fitted)] if (fitted := [r for r in runs if _fit(r)]) else []
+    parts += [fits_table(fitted)] if (fitted := [r for r in runs if fit_of(r)]) else []
     panels = step_panels(runs, colors)
     if panels:
         words = "Against training steps. ‖h‖ is the first reward model's; an alarm needs 25 %."
@@ -77,23 +78,8 @@ def runs_table(runs: Sequence[PolicyRun]) -> Html:
         for run in runs
     ]
     return table(
-        "Policies, first look to last", _head(titles, ["Alarms", "Shaping", "Algorithm"]), rows
+        "Policies, first look to last", heads(titles, ["Alarms", "Shaping", "Algorithm"]), rows
     )
-
-
-def _head(numbers: list[str], texts: list[str]) -> list[Html]:
-    """A header whose last columns stand over text."""
-    words = [element("th", one, scope="col", class_="text") for one in texts]
-    return [*head_cells("Run", numbers), *words]
-
-
-def alarm_words(run: PolicyRun) -> str:
-    """Kinds and steps."""
-    found = [
-        f"{a['kind'].replace('_', ' ')} at {short(number(a, 'step'))}"
-        for a in run.document["alarms"]
-    ]
-    return ", ".join(found) or "none"
 
 
 def policy_settings(run: PolicyRun) -> Html:
@@ -108,42 +94,6 @@ def _best(run: PolicyRun) -> str:
     best = run.document["best"]
     gold = number(best, "gold")
     return MISSING if math.isnan(gold) else f"{fixed(gold)} at step {short(number(best, 'step'))}"
-
-
-def _fit(run: PolicyRun) -> dict[str, Any]:
-    fit = run.document.get("fit") or {}
-    return {} if "reason" in fit else dict(fit)
-
-
-def _fits(runs: Sequence[PolicyRun]) -> Html:
-    rows = [
-        row_of(
-            run.label,
-            [
-                *(cell(fixed(number(_fit(run), name))) for name in ("alpha", "beta", "r_squared")),
-                cell(str(_fit(run).get("points", MISSING))),
-                text(peak_words(run)),
-            ],
-        )
-        for run in runs
-    ]
-    return table(
-        "Fits R = d(α − β log d)", _head(["α", "β", "R²", "Looks"], ["Peak of gold, √KL"]), rows
-    )
-
-
-def peak_words(run: PolicyRun) -> str:
-    """Where the fit peaks, and whether that is within what was measured."""
-    peak = number(_fit(run), "peak_distance")
-    moved = [d for p in run.points if (d := number(p, "distance")) > 0]
-    if math.isnan(peak):
-        return "none: gold rises"
-    if peak == 0:
-        return "0: best at the start"
-    if moved and peak < min(moved):
-        return f"{fixed(peak, 2)}: before the first look, a guess"
-    beyond = moved and peak > max(moved)
-    return fixed(peak, 2) + (": beyond the last look, a guess" if beyond else "")
 
 
 def _looks(runs: Sequence[PolicyRun]) -> Iterator[Html]:

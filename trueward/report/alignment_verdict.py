@@ -34,6 +34,15 @@ def direction(change: Estimate) -> str:
     return "rose" if change.low > 0 else "open"
 
 
+def alarm_words(run: PolicyRun) -> str:
+    """Kinds and steps."""
+    found = [
+        f"{a['kind'].replace('_', ' ')} at {short(number(a, 'step'))}"
+        for a in run.document["alarms"]
+    ]
+    return ", ".join(found) or "none"
+
+
 def shaping_words(run: PolicyRun) -> str:
     """What was done to the reward before training on it; "unknown" in a demo's own document."""
     if not run.settings:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from trueward.evals import Estimate, StudyResults, metric
-from trueward.report.alignment_page import alarm_words
+from trueward.report.alignment_verdict import alarm_words
 from trueward.report.diagnosis_lines import LINES, number
 from trueward.report.findings import POLICIES, Findings
 from trueward.report.material import Diagnosis, Material

@@ -149,13 +149,13 @@ def _fits(curves: Sequence[Curve]) -> Html:
 
 
 def _best(curve: Curve) -> str:
-    values = [number(point, "value") for point in curve.gold]
+    values = [float(f"{number(point, 'value'):.12g}") for point in curve.gold]  # without rounding
     place = max(range(len(values)), key=values.__getitem__)
     return f"{fixed(values[place])} at n = {curve.n[place]}"
 
 
 def _peak(curve: Curve) -> str:
-    if not curve.fit:
+    if curve.fit.get("alpha") is None:
         return MISSING
     peak = number(curve.fit, "peak_n")
     beyond = math.isnan(peak) or peak >= max(curve.n)
