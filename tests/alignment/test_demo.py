@@ -11,6 +11,7 @@ from helpers import jobs
 from trueward.alignment.rl import demo as demo_module
 from trueward.alignment.rl import demo_cell
 from trueward.alignment.rl.demo import demo
+from trueward.alignment.rl.demo_verdict import verdict
 from trueward.alignment.rl.processes import in_processes
 from trueward.alignment.rl.recipe import TRAINING, Recipe
 from trueward.alignment.rl.world_policy import PolicyRecipe
@@ -93,3 +94,23 @@ def test_an_interruption_ends_what_runs_and_begins_nothing(tmp_path):
 def test_what_a_job_says_is_said():
     with pytest.raises(RunError, match="rows: no such row"):
         in_processes(jobs.refuse, ["rows"], workers=1)
+
+
+def finished(gold_each):
+    points = [{"gold": 0.0, "gold_each": [0.0] * len(gold_each)}]
+    points.append({"gold": sum(gold_each) / len(gold_each), "gold_each": gold_each})
+    return {"points": points, "best": {"gold": 1.0, "step": 10}}
+
+
+def test_the_verdict_counts_seeds_and_not_prompts_alone():
+    """Every prompt of a seed says the same, and the seeds contradict each other."""
+    runs = [("bt", seed, finished([0.0] * 50)) for seed in range(3)]
+    runs += [("bsr", seed, finished([gap] * 50)) for seed, gap in enumerate([0.8, 0.2, -1.1])]
+    runs += [("aplot", seed, finished([gap] * 50)) for seed, gap in enumerate([-0.3, -0.4, -0.5])]
+    bsr, aplot, over = verdict(runs)[1:]
+    assert "not to be told apart from bt: -0.033 (-1.100 to +0.800)" in bsr
+    assert "worse than bt by -0.400 (-0.500 to -0.300)" in aplot
+    assert over == "over 3 seeds; the intervals are over prompts and seeds"
+    one = verdict([run for run in runs if run[1] == 0])
+    assert "better than bt by +0.800 (+0.800 to +0.800)" in one[1]
+    assert one[-1] == "over 1 seed; the intervals are over prompts alone"

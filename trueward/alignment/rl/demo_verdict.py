@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from trueward.evals import bootstrap_mean
+from trueward.evals.bootstrap import Totals, plain_means, resampled_means
+from trueward.evals.bootstrap import estimate as interval_of
 
 BASELINE = "bt"
 Run = tuple[str, int, Mapping[str, Any]]
@@ -35,7 +36,7 @@ def summary(
 def verdict(runs: Sequence[Run]) -> list[str]:
     """A line an objective: its gold at the end beside Bradley–Terry's, paired by seed and prompt.
 
-    The interval is a bootstrap over prompts; it says nothing of other seeds than these.
+    The interval is a bootstrap over prompts and seeds; of one seed, over its prompts alone.
     """
     lines = []
     for objective in dict.fromkeys(name for name, _, _ in runs):
@@ -51,16 +52,19 @@ def verdict(runs: Sequence[Run]) -> list[str]:
         base = {seed: document for name, seed, document in runs if name == BASELINE}
         lines.append(line + ("" if objective == BASELINE else _beside(found, base)))
     seeds = len({seed for _, seed, _ in runs})
-    return [*lines, f"over {seeds} seed{'s' * (seeds > 1)}; the intervals are over prompts alone"]
+    over = f"{seeds} seeds; the intervals are over prompts and seeds"
+    return [*lines, f"over {over if seeds > 1 else '1 seed; the intervals are over prompts alone'}"]
 
 
 def _beside(found: Mapping[int, Any], base: Mapping[int, Any]) -> str:
-    values, units = [], []
-    for seed, document in found.items():
-        ours, theirs = (d["points"][-1]["gold_each"] for d in (document, base[seed]))
-        values += np.subtract(ours, theirs).tolist()
-        units += [f"{seed}/{i}" for i in range(len(ours))]
-    estimate = bootstrap_mean(values, units)
+    gaps = [
+        np.subtract(*(d["points"][-1]["gold_each"] for d in (document, base[seed])))
+        for seed, document in found.items()
+    ]
+    of_seed = np.repeat(np.arange(len(gaps)), [len(gap) for gap in gaps])
+    counts = (of_seed[:, None] == np.arange(len(gaps)))[:, None, :].astype(np.float64)
+    totals = Totals(counts * np.concatenate(gaps)[:, None, None], counts)
+    estimate = interval_of(float(plain_means(totals)[0]), resampled_means(totals)[:, 0])
     interval = f"{estimate.value:+.3f} ({estimate.low:+.3f} to {estimate.high:+.3f})"
     if estimate.low > 0:
         return f"; at the end better than {BASELINE} by {interval}"
