@@ -53,7 +53,7 @@ def test_a_file_of_scores(call, tmp_path):
     assert widest(out) <= 80
     document = json.loads((tmp_path / "out/bon.json").read_text())
     assert document["schema"] == "trueward.bon/1"
-    assert document["command"].startswith("trueward ")
+    assert document["command"].startswith("trueward bon ")
     assert document["environment"]["torch"]
     assert document["n"] == [1, 2, 8]
     best = np.max(GOLD, axis=1).mean()

@@ -58,7 +58,7 @@ def test_train_on_ones_own_pairs(base, pairs, tmp_path, capsys):
     assert any("held out" in line for line in out["notices"])
     assert (tmp_path / "rm" / "model.safetensors").is_file()
     record = json.loads((tmp_path / "rm" / "train.json").read_text())
-    assert record["command"].startswith("trueward ")
+    assert record["command"].startswith("trueward train ")
     assert "command" not in record["job"]
     card = (tmp_path / "rm" / "README.md").read_text()
     assert "trained with aplot + bsr for 4 steps" in card

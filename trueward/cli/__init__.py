@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shlex
 import signal
 import sys
 import warnings
@@ -71,10 +72,12 @@ def _module(name: str) -> ModuleType:
 def main(argv: list[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    argv = [_underscored(word) for word in (sys.argv[1:] if argv is None else argv)]
+    words = sys.argv[1:] if argv is None else argv
+    argv = [_underscored(word) for word in words]
     try:
         parser = build_parser(argv)
         args = parser.parse_args(argv)
+        args.command = shlex.join(["trueward", *words])
         args.given = {word[2:].partition("=")[0] for word in argv if word[:2] == "--"}
     except TruewardError as error:
         return _fail("", error)

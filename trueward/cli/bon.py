@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from trueward.cli.bon_input import check, check_selection, responses_of, sizes
 from trueward.cli.outcome import Outcome
 from trueward.cli.scoring import add_scoring_flags, labelled, progress, settings_of
-from trueward.cli.study import command
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -112,7 +111,7 @@ def _judge(args: argparse.Namespace, models: Mapping[str, str]) -> Outcome:
         scored, facts = read_scores(args.file), {"source": args.file, "models": {}}
     result = best_of_n_curves(scored, sizes(args.n) if args.n else None, seed=args.seed)
     found = document(result, scored, {"seed": args.seed, **facts})
-    found |= {"command": command(), "environment": environment()}
+    found |= {"command": args.command, "environment": environment()}
     path = write_document(found, args.output_dir, overwrite=args.overwrite)
 
     def show(console: "Console") -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from trueward.cli.outcome import Outcome
 from trueward.cli.scoring import add_scoring_flags, labelled, progress, settings_of
-from trueward.cli.study import command
 from trueward.errors import InputError
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def run(args: argparse.Namespace) -> Outcome:
     settings = settings_of(args)
     facts = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": command(),
+        "command": args.command,
         "environment": environment(),
     }
     with progress() as begin:

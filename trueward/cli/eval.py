@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from trueward.cli.eval_input import check, tasks_of, without_seen
 from trueward.cli.outcome import Outcome
 from trueward.cli.scoring import add_scoring_flags, labelled, progress, settings_of
-from trueward.cli.study import command
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -77,7 +76,7 @@ def run(args: argparse.Namespace) -> Outcome:
     if args.exclude_contaminated:
         tasks = without_seen(tasks, seen)
     settings = settings_of(args)
-    facts = {"command": command(), "environment": environment()}
+    facts = {"command": args.command, "environment": environment()}
     with progress() as begin:
         done = evaluate(
             models,

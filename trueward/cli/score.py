@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from trueward.cli.outcome import Outcome
 from trueward.cli.scoring import add_scoring_flags, progress, settings_of
-from trueward.cli.study import command
 from trueward.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def run(args: argparse.Namespace) -> Outcome:
     if args.output.is_dir():
         raise InputError(f"{args.output} is a folder; name the JSONL file to write, with -o")
     settings = settings_of(args)
-    facts = {"command": command(), "environment": environment()}
+    facts = {"command": args.command, "environment": environment()}
     with progress() as begin:
         scored = score_rows(
             args.model,

@@ -1,7 +1,6 @@
 """`trueward study`: objectives × seeds × data, judged in four scenarios, with intervals."""
 
 import argparse
-import shlex
 import sys
 import time
 from dataclasses import dataclass, field, fields
@@ -61,7 +60,7 @@ def run(args: argparse.Namespace) -> Outcome:
     if find_spec("plotly") is None:
         raise InputError('the report needs plotly: pip install "trueward[report]"')
     quiet()
-    results = study(settings, command=command(), progress=Progress(), overwrite=args.overwrite)
+    results = study(settings, command=args.command, progress=Progress(), overwrite=args.overwrite)
     report = folder / "report.html"
     write_report(results, report)
 
@@ -99,11 +98,6 @@ def _assignment(item: str) -> tuple[tuple[str, str], Any]:
         return (section, key), parse_yaml(text)
     except yaml.YAMLError as error:
         raise InputError(f"--set {item}: the value is not valid YAML; quote it") from error
-
-
-def command() -> str:
-    """The command that was given, as a shell takes it."""
-    return shlex.join(["trueward", *sys.argv[1:]])
 
 
 @dataclass

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from trueward.cli.config import read_config
 from trueward.cli.outcome import Outcome
-from trueward.cli.study import command
 from trueward.errors import InputError
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ def run(args: argparse.Namespace) -> Outcome:
     from trueward.training.session import train
 
     job = _job(args)
-    trained = train(job, command=command(), overwrite=args.overwrite)
+    trained = train(job, command=args.command, overwrite=args.overwrite)
     if PartialState().is_main_process:
         card = model_card(trained.folder)
         (Path(trained.folder) / "README.md").write_text(card, encoding="utf-8")
