@@ -63,7 +63,8 @@ def test_a_file_of_scores(call, tmp_path):
     assert f"{best:.3f}" in out
     (shown,) = curves_of(read_material([tmp_path / "out"]))  # what `trueward report` shows
     assert (shown.model, shown.gold) == ("proxy", curve["gold"])
-    assert json.loads(call(source, "--n", "2,8", "--json")[1]) == document
+    again = json.loads(call(source, "--n", "2,8", "--json")[1])
+    assert again | {"command": document["command"]} == document
     assert call(source, "--n", "1,4")[0] == 0  # other sizes of the same scores
     rows[0]["gold"] = GOLD[1]
     benchmark_rows.write(tmp_path / "s.jsonl", rows)
@@ -91,7 +92,8 @@ def test_reward_models_side_by_side(call, models, tmp_path):
     values = [curve["gold"][2]["value"] for curve in document["curves"]]
     assert (gap["label"], gap["baseline"], gap["n"]) == ("b", "a", 8)
     assert gap["estimate"]["value"] == pytest.approx(values[1] - values[0])
-    assert json.loads(call(*words, "--json")[1]) == document
+    again = json.loads(call(*words, "--json")[1])
+    assert again | {"command": document["command"]} == document
     code, _, (line,) = call(source, "--reward-model", f"a={models[1]}", "--text")
     assert (code, "rewards-a.jsonl was made of something else: model was" in line) == (2, True)
     kept = (tmp_path / "out/rewards-a.jsonl").stat().st_mtime_ns
