@@ -46,6 +46,7 @@ $(PARITY)/.installed: tests/parity/requirements.txt tests/parity/constraints.txt
 $(VENV)/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet -c constraints.txt -e ".[dev]"
+	$(BIN)/pip install --quiet --no-deps --target $(VENV)/peers openrlhf==0.11.2 verl==0.9.1
 	touch $@
 
 clean:

@@ -2,6 +2,8 @@
 
 import importlib.util
 import re
+import sys
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 import pytest
@@ -66,8 +68,11 @@ def test_verl_has_the_keys():
 
 
 def _package(name):
-    """The package's folder, found without importing it: it wants a GPU."""
-    spec = importlib.util.find_spec(name)
+    """The package's folder, found without importing it: it wants a GPU.
+
+    `make test` puts it, without what it depends on, into a folder that nothing else looks in.
+    """
+    spec = PathFinder.find_spec(name, [str(Path(sys.prefix) / "peers"), *sys.path])
     if spec is None or not spec.submodule_search_locations:
         pytest.skip(f"{name} is not installed")
     return Path(next(iter(spec.submodule_search_locations)))
