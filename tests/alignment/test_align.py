@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from datasets import Dataset
-from helpers import checkpoints, tiny_data, tiny_models
+from helpers import policy_world
 from safetensors.torch import load_file
 from transformers import TrainerCallback
 
@@ -33,16 +33,7 @@ TRAINING = {
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("world")
-    tiny_models.save_base(tiny_models.DECODERS["llama"], str(folder / "policy"))
-    tiny_data.tokenizer().save_pretrained(folder / "policy")
-    rows = [{"prompt": f"w{i} w{i // 2 + 1} "} for i in range(38)]
-    Dataset.from_list(rows).to_json(folder / "prompts.jsonl")
-    return {
-        "policy": str(folder / "policy"),
-        "prompts": str(folder / "prompts.jsonl"),
-        "reward_models": (checkpoints.save(folder, seed=3, chat=None),),
-    }
+    return policy_world.save(tmp_path_factory.mktemp("world"))
 
 
 @pytest.fixture

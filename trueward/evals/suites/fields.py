@@ -3,6 +3,7 @@
 from typing import Any
 
 from trueward.evals.json_field import JsonField
+from trueward.types import Item
 
 
 def has(row: JsonField, name: str) -> bool:
@@ -24,6 +25,17 @@ def reply(field: JsonField) -> str:
     if isinstance(field.value, list) and len(field.value) == 1:
         return field.items()[0]["content"].text()
     return field.value if isinstance(field.value, str) else field.fail("text or one message")
+
+
+def subset_pair(row: JsonField, subset: str, number: int) -> Item:
+    """A pair, the better response first; ids are the row's own, or its number, within a subset."""
+    own = identity(row["id"]) if has(row, "id") else str(number)
+    return Item(
+        id=f"{subset}/{own}",
+        prompt=conversation(row["prompt"]),
+        responses=(reply(row["chosen"]), reply(row["rejected"])),
+        subset=subset,
+    )
 
 
 def replies(field: JsonField, count: int | None = None) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from trueward.evals.json_field import JsonField
-from trueward.evals.suites.fields import conversation, has, identity, one_of, reply
+from trueward.evals.suites.fields import one_of, subset_pair
 from trueward.evals.suites.outcomes import OVERALL, Outcome, and_overall, strictly_best
 from trueward.evals.suites.suite import ScoreLists, Suite
 from trueward.evals.suites.weights import Weights, mean
@@ -14,14 +14,7 @@ SUBSETS = ("helpful", "honest", "harmless", "other")
 
 def item(row: JsonField, table: str, number: int) -> Item:
     """A pair, the better response first."""
-    subset = one_of(row["subset"], SUBSETS)
-    own = identity(row["id"]) if has(row, "id") else str(number)
-    return Item(
-        id=f"{subset}/{own}",
-        prompt=conversation(row["prompt"]),
-        responses=(reply(row["chosen"]), reply(row["rejected"])),
-        subset=subset,
-    )
+    return subset_pair(row, one_of(row["subset"], SUBSETS), number)
 
 
 def outcomes(items: Sequence[Item], scores: ScoreLists) -> Iterator[Outcome]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from trueward.evals.json_field import JsonField
-from trueward.evals.suites.fields import conversation, has, identity, one_of, reply
+from trueward.evals.suites.fields import one_of, subset_pair
 from trueward.evals.suites.outcomes import Outcome, strictly_best
 from trueward.evals.suites.sources import Table
 from trueward.evals.suites.suite import ScoreLists, Suite
@@ -49,13 +49,7 @@ def item(row: JsonField, table: str, number: int) -> Item:
     """A pair; a prior set is known by its table's name, the rest by the row's subset."""
     name = table.rpartition("/")[2]
     subset = name if name in PRIOR else one_of(row["subset"], (*_SUBSETS, *PRIOR))
-    own = identity(row["id"]) if has(row, "id") else str(number)
-    return Item(
-        id=f"{subset}/{own}",
-        prompt=conversation(row["prompt"]),
-        responses=(reply(row["chosen"]), reply(row["rejected"])),
-        subset=subset,
-    )
+    return subset_pair(row, subset, number)
 
 
 def outcomes(items: Sequence[Item], scores: ScoreLists) -> Iterator[Outcome]:
