@@ -25,7 +25,7 @@ from transformers.utils import logging as hf_logging
 from workloads import texts, workload
 
 from trueward.alignment.rl import reward_function
-from trueward.scoring import Scorer
+from trueward.scorer import Scorer
 
 
 class Candidate:

@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from trueward.evals.files import write_json
+from trueward.files import write_json
 from trueward.training.environment import environment as versions
 
 

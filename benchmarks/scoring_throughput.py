@@ -19,7 +19,7 @@ from common import alternate, ratio_summary, write
 from datasets import load_dataset
 from workloads import DATA, workload
 
-from trueward.scoring import Scorer
+from trueward.scorer import Scorer
 
 Groups = list[tuple[str, list[str]]]
 

@@ -8,7 +8,19 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from jaxtyping import install_import_hook
 
-CHECKED = ("types", "objectives", "data", "models", "evals", "diagnostics", "report")
+CHECKED = (
+    "types",
+    "objectives",
+    "data",
+    "goldworld",
+    "models",
+    "metrics",
+    "stats",
+    "results",
+    "suites",
+    "diagnostics",
+    "report",
+)
 # not training.config: it inherits an __init__ whose own annotations do not hold
 install_import_hook(
     [

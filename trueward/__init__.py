@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trueward.objectives import Objective, objective, register
-    from trueward.scoring import Scorer
+    from trueward.scorer import Scorer
     from trueward.training import RewardConfig, RewardTrainer
     from trueward.types import ObjectiveOutput, PairScores, Scenarios
 
@@ -21,7 +21,7 @@ _HOME = {
     "RewardConfig": "trueward.training",
     "RewardTrainer": "trueward.training",
     "Scenarios": "trueward.types",
-    "Scorer": "trueward.scoring",
+    "Scorer": "trueward.scorer",
     "objective": "trueward.objectives",
     "register": "trueward.objectives",
 }

@@ -14,6 +14,10 @@ PairVector: TypeAlias = Float[Tensor, " pairs"]
 HiddenStates: TypeAlias = Float[Tensor, "pairs hidden"]
 Scalar: TypeAlias = Float[Tensor, ""]
 
+Message: TypeAlias = dict[str, Any]
+Turns: TypeAlias = str | list[Message]
+"""Plain text, or a list of `{"role", "content"}` messages."""
+
 
 @dataclass(frozen=True)
 class PairScores:
@@ -50,6 +54,15 @@ class ObjectiveOutput:
 
 
 @dataclass(frozen=True)
+class Estimate:
+    """A number with its percentile interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Scenarios:
     """Preference data split by prompt and response source, with a gold score for each response.
 
@@ -76,6 +89,33 @@ class Scenarios:
             "response_disjoint": self.response_disjoint,
             "mutual_disjoint": self.mutual_disjoint,
         }
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt with its responses, and what is known of each of them.
+
+    Tuples that are given have one entry a response, in the same order.
+    """
+
+    id: str | int
+    """No other prompt of the same data has it."""
+    prompt: Turns
+    responses: tuple[Turns, ...]
+    scores: tuple[float, ...] | None = None
+    """The data's own (gold) score of each response; of ranks, minus the rank."""
+    sources: tuple[str | None, ...] | None = None
+    """The model or person that wrote each response."""
+    pairs: tuple[tuple[int, int], ...] = ()
+    """Places of a chosen and a rejected response."""
+    subset: str = ""
+    """The part of a benchmark that it belongs to."""
+    labels: Mapping[str, Any] = field(default_factory=dict)
+    """What a benchmark's metric needs beside the scores, such as which responses are right."""
+    extras: Mapping[str, Any] = field(default_factory=dict)
+    """Columns of the row that go along: arguments of the chat template, the pair's weight."""
+    where: str = ""
+    """File and row, for error messages."""
 
 
 @dataclass(frozen=True)

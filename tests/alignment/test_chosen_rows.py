@@ -7,8 +7,8 @@ from helpers import benchmark_rows, checkpoints
 
 from trueward.alignment import select_rows
 from trueward.errors import DataError, InputError, OutputExistsError
-from trueward.evaluation import ScoreSettings, rewarded_rows, row_file
-from trueward.scoring import Scorer
+from trueward.evaluate import ScoreSettings, rewarded_rows, row_file
+from trueward.scorer import Scorer
 
 CPU = ScoreSettings(device="cpu", text=True)
 ROWS = [

@@ -8,8 +8,8 @@ import pytest
 
 from trueward.alignment import ScoredPrompts, best_of_n_curves, document
 from trueward.errors import DataError, InputError
-from trueward.evals import bootstrap_mean
-from trueward.evals.files import plain
+from trueward.files import plain
+from trueward.stats import bootstrap_mean
 
 
 def scored(rows=6, samples=7, seed=0, models=("a", "b"), gold=True):

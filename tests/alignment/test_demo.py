@@ -15,8 +15,8 @@ from trueward.alignment.rl.demo_verdict import verdict
 from trueward.alignment.rl.processes import in_processes
 from trueward.alignment.rl.recipe import TRAINING, Recipe
 from trueward.alignment.rl.world_policy import PolicyRecipe
-from trueward.data.goldworld import WorldConfig
 from trueward.errors import OutputExistsError, RunError
+from trueward.goldworld import WorldConfig
 from trueward.training.settings import WORLD_TRAINING
 
 TINY = Recipe(

@@ -13,7 +13,8 @@ from trueward import Scorer
 from trueward.alignment.rl.judges import load_gold, load_scorers, usual_norms
 from trueward.alignment.rl.settings import AlignSettings
 from trueward.alignment.rl.world_policy import PolicyRecipe, world_policy
-from trueward.data.goldworld import (
+from trueward.errors import DataError
+from trueward.goldworld import (
     BASE_PATH,
     WorldConfig,
     format_prompt,
@@ -22,7 +23,6 @@ from trueward.data.goldworld import (
     train_tasks,
     train_writers,
 )
-from trueward.errors import DataError
 
 
 def nats(path, texts):

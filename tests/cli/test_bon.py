@@ -103,7 +103,7 @@ def test_reward_models_side_by_side(call, models, tmp_path):
 
 
 def test_a_policy_is_sampled_and_judged_in_the_world(call, tmp_path):
-    from trueward.data.goldworld import BASE_PATH
+    from trueward.goldworld import BASE_PATH
     from trueward.models import load_for_training
 
     made = load_for_training(str(BASE_PATH), seed=0).model

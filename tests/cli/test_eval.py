@@ -9,10 +9,10 @@ import pytest
 from helpers import benchmark_rows, checkpoints
 
 from trueward.cli import main
-from trueward.evals.suites import SUITES
-from trueward.evals.suites.train_prompts import write_train_prompts
-from trueward.evaluation import contestants, row_file
-from trueward.scoring import Scorer
+from trueward.evaluate import contestants, row_file
+from trueward.scorer import Scorer
+from trueward.suites import SUITES
+from trueward.suites.train_prompts import write_train_prompts
 
 
 def widest(out):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from trueward.errors import DataError
-from trueward.evals import pair_accuracy, steps_to_accuracy
+from trueward.metrics import pair_accuracy, steps_to_accuracy
 
 
 def test_a_tie_is_wrong_and_nan_stays_undefined():

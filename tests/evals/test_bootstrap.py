@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 
 from trueward.errors import DataError
-from trueward.evals import bootstrap_mean
-from trueward.evals.bootstrap import difference
-from trueward.evals.significance import bootstrap_p_value, holm
+from trueward.stats import bootstrap_mean, bootstrap_p_value, difference, holm
 
 
 def test_interval_matches_the_normal_approximation():

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from trueward.errors import InputError
-from trueward.evals import RunResult, Scores, compare
+from trueward.results import RunResult, Scores
+from trueward.stats import compare
 
 PROMPTS = [f"p{i}" for i in range(60)]
 

@@ -4,15 +4,15 @@ import math
 import pytest
 
 from trueward.errors import DataError, InputError
-from trueward.evals import (
+from trueward.results import (
     RunResult,
     Scores,
     load_run_result,
     load_study_results,
     save_run_result,
     save_study_results,
-    summarise,
 )
+from trueward.stats import summarise
 
 NORM = {"mean": 12.0, "std": 1.5, "cv": 0.125, "histogram": {"edges": [0, 1, 2], "counts": [3, 4]}}
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trueward.errors import DataError
-from trueward.evals import kendall_per_prompt
+from trueward.metrics import kendall_per_prompt
 
 
 def tau_b(x, y):

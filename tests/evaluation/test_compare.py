@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trueward.evals.suites import Compared, compare_suites, suite
-from trueward.evaluation import compare_models
+from trueward.evaluate import compare_models
+from trueward.suites import Compared, compare_suites, suite
 
 PAIRS, LISTS = suite("pairs"), suite("best-of-n")
 

@@ -7,17 +7,17 @@ from datasets import Dataset
 from helpers import benchmark_rows
 
 from trueward.errors import DataError
-from trueward.evals.suites.train_prompts import (
-    prompt_hash,
-    read_train_prompts,
-    write_train_prompts,
-)
-from trueward.evaluation import (
+from trueward.evaluate import (
     exposures,
     known_prompts,
     load_task,
     trained_on,
     training_prompts,
+)
+from trueward.suites.train_prompts import (
+    prompt_hash,
+    read_train_prompts,
+    write_train_prompts,
 )
 
 LONG = " ".join(f"word{n}" for n in range(16))

@@ -12,9 +12,9 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from trueward.diagnostics import EDITS, PROBES, effective_rank
 from trueward.errors import DataError, InputError, OutputExistsError
-from trueward.evaluation import ScoreSettings, row_file
-from trueward.evaluation.diagnosis import Beside, diagnose, read_sets, rewards
-from trueward.scoring import Scorer
+from trueward.evaluate import ScoreSettings, row_file
+from trueward.evaluate.diagnosis import Beside, diagnose, read_sets, rewards
+from trueward.scorer import Scorer
 
 CPU = ScoreSettings(device="cpu", max_length=64, truncation="truncate_right")
 

@@ -8,9 +8,9 @@ import pytest
 from helpers import benchmark_rows, checkpoints
 
 from trueward.errors import DataError, InputError, ModelError, OutputExistsError
-from trueward.evals.suites import load_suite_result
-from trueward.evaluation import ScoreSettings, contestants, evaluate, load_task, row_file
-from trueward.scoring import Scorer
+from trueward.evaluate import ScoreSettings, contestants, evaluate, load_task, row_file
+from trueward.scorer import Scorer
+from trueward.suites import load_suite_result
 
 CPU = ScoreSettings(device="cpu")
 

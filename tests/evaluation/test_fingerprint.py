@@ -9,8 +9,8 @@ from helpers import checkpoints
 from safetensors.torch import load_file, save_file
 
 from trueward.errors import ModelError
-from trueward.evaluation import fingerprint
-from trueward.evaluation.fingerprint import data_digest, model_digest
+from trueward.evaluate import fingerprint
+from trueward.evaluate.fingerprint import data_digest, model_digest
 from trueward.types import Item
 
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from trueward.errors import OutputExistsError
-from trueward.evaluation import row_file
-from trueward.evaluation.row_file import RowFile, begin_record, check_same
+from trueward.evaluate import row_file
+from trueward.evaluate.row_file import RowFile, begin_record, check_same
 
 
 @pytest.fixture

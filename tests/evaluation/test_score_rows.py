@@ -9,8 +9,8 @@ from datasets import Dataset
 from helpers import benchmark_rows, checkpoints
 
 from trueward.errors import DataError, InputError, OutputExistsError
-from trueward.evaluation import ScoreSettings, rewarded_rows, row_file, score_rows
-from trueward.scoring import Scorer
+from trueward.evaluate import ScoreSettings, rewarded_rows, row_file, score_rows
+from trueward.scorer import Scorer
 
 CPU = ScoreSettings(device="cpu")
 TEXT = ScoreSettings(device="cpu", text=True)

@@ -16,7 +16,7 @@ from trueward.data import DEFAULT_CHAT_TEMPLATE
 from trueward.errors import DataError, ModelError, OutputExistsError
 from trueward.export import export_for_rewardbench
 from trueward.models import load_for_training
-from trueward.scoring import Scorer
+from trueward.scorer import Scorer
 
 CHAT = "{% for m in messages %}{{ m['role'] + ' ' + m['content'] + ' <eos> ' }}{% endfor %}"
 ROWS = tiny_data.pairs(6, seed=4)

@@ -14,7 +14,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from trueward.data.goldworld import (
+from trueward.goldworld import (
     BASE_PATH,
     MAX_LENGTH,
     VALUES,
@@ -24,7 +24,7 @@ from trueward.data.goldworld import (
     draw_task,
     format_prompt,
 )
-from trueward.data.goldworld.words import KEY_BY_NAME
+from trueward.goldworld.words import KEY_BY_NAME
 from trueward.training.goldworld_base import (
     PretrainConfig,
     Progress,

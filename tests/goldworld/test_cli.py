@@ -10,8 +10,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from trueward.cli import goldworld
 from trueward.cli.outcome import Outcome
-from trueward.data.goldworld import score_text
 from trueward.errors import InputError, OutputExistsError
+from trueward.goldworld import score_text
 
 
 def call(*argv: str) -> Outcome:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trueward.data.goldworld import Task, format_prompt, gold_reward, judge, score_text
+from trueward.goldworld import Task, format_prompt, gold_reward, judge, score_text
 
 TASK = Task(
     verb="describe",

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trueward.data.goldworld import (
+from trueward.errors import DataError
+from trueward.goldworld import (
     WorldConfig,
     build_scenarios,
     build_tokenizer,
@@ -20,7 +21,6 @@ from trueward.data.goldworld import (
     train_writers,
     word_count,
 )
-from trueward.errors import DataError
 from trueward.types import Scenarios
 
 SMALL: dict[str, Any] = {

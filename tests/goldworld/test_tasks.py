@@ -4,9 +4,9 @@ from random import Random
 
 import pytest
 
-from trueward.data.goldworld import Task, draw_task, format_prompt, parse_prompt
-from trueward.data.goldworld.words import KEY_BY_NAME, TOPICS, VALUES
 from trueward.errors import DataError
+from trueward.goldworld import Task, draw_task, format_prompt, parse_prompt
+from trueward.goldworld.words import KEY_BY_NAME, TOPICS, VALUES
 
 
 @pytest.mark.parametrize("held_out", [False, True])

@@ -4,7 +4,7 @@ from itertools import chain
 
 import pytest
 
-from trueward.data.goldworld import words
+from trueward.goldworld import words
 
 POOLS = {
     "topics": words.TOPICS,

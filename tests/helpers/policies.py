@@ -10,7 +10,7 @@ from trueward.alignment.rl.demo_verdict import summary, verdict
 from trueward.alignment.rl.points import NormRange, Point
 from trueward.alignment.rl.record import record
 from trueward.alignment.rl.settings import AlignSettings
-from trueward.evals.files import plain
+from trueward.files import plain
 
 FALLS = {
     "distance": (0, 0.9, 1.4, 2.3, 2.9, 2.8, 3.3, 3.9),

@@ -5,9 +5,9 @@ import json
 import numpy as np
 
 from helpers import benchmark_rows, checkpoints
-from trueward.evals.suites import save_suite_result, suite
-from trueward.evaluation import ScoreSettings
-from trueward.evaluation.diagnosis import Beside, diagnose, read_sets
+from trueward.evaluate import ScoreSettings
+from trueward.evaluate.diagnosis import Beside, diagnose, read_sets
+from trueward.suites import save_suite_result, suite
 
 PAIRS = suite("pairs")
 

@@ -13,10 +13,10 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, BartConfig
 
 from trueward.errors import DataError, InputError, ModelError
-from trueward.evaluation.fingerprint import model_digest
+from trueward.evaluate.fingerprint import model_digest
 from trueward.export.folder import read_record
 from trueward.models import load_for_training, load_reward_model, score_sequences
-from trueward.scoring import Scorer
+from trueward.scorer import Scorer
 
 SEQUENCES = tiny.sequences([5, 9])
 

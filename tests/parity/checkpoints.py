@@ -23,7 +23,7 @@ from transformers import (
 
 from trueward.cli import main
 from trueward.data import DEFAULT_CHAT_TEMPLATE
-from trueward.data.goldworld import WorldConfig, describe
+from trueward.goldworld import WorldConfig, describe
 
 Build = Callable[[Path], str]
 SPECIAL = {"pad_token": "<pad>", "bos_token": "<bos>", "eos_token": "<eos>"}

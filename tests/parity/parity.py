@@ -31,7 +31,7 @@ from rich.table import Table
 from trueward.export import export_for_rewardbench
 from trueward.export.pairs import read_pairs
 from trueward.export.rewardbench import MODEL_TYPES
-from trueward.scoring import Scorer
+from trueward.scorer import Scorer
 
 TOLERANCE = 1e-4
 PAIRS = 30

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from helpers import results as folders
 
-from trueward.evals import METRICS, RunResult, Scores, StudyResults, save_study_results, summarise
+from trueward.metrics import METRICS
+from trueward.results import RunResult, Scores, StudyResults, save_study_results
+from trueward.stats import summarise
 
 SPLITS = ("train", "in_domain", "prompt_disjoint", "response_disjoint", "mutual_disjoint")
 BASE = dict(zip((m.name for m in METRICS), (0.82, 0.64, 0.58, 0.49, 0.41, 0.22), strict=True))

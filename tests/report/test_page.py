@@ -175,8 +175,8 @@ def test_runs_without_norms_curves_or_scatter_still_make_a_page(build_study):
     document = build_study({"bt": {}, "x": {}}, seeds=2, prompts=20).to_dict()
     for run in document["runs"]:
         run.update(norms={}, curve={}, scatter={}, scalars={})
-    from trueward.evals import StudyResults
-    from trueward.evals.json_field import JsonField
+    from trueward.files import JsonField
+    from trueward.results import StudyResults
 
     Document(page(StudyResults.from_json(JsonField(document, "x")), ""))
 

@@ -7,7 +7,6 @@ import pytest
 from helpers import policies
 
 from trueward.errors import DataError
-from trueward.evals import Estimate, bootstrap_mean
 from trueward.report import report
 from trueward.report.alignment_fits import peak_words
 from trueward.report.alignment_verdict import direction, shaping_words
@@ -15,6 +14,8 @@ from trueward.report.findings import findings
 from trueward.report.markdown import markdown
 from trueward.report.page import page
 from trueward.report.reading import read_material
+from trueward.stats import bootstrap_mean
+from trueward.types import Estimate
 
 
 @pytest.fixture(scope="module")

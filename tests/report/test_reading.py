@@ -8,12 +8,12 @@ from helpers import results as folders
 
 from trueward.cli import main
 from trueward.errors import DataError, InputError, OutputExistsError
-from trueward.evals.suites import load_suite_result, save_suite_result
 from trueward.report import report
 from trueward.report.findings import findings
 from trueward.report.markdown import markdown
 from trueward.report.provenance import environments, settings, told_commands
 from trueward.report.reading import read_material
+from trueward.suites import load_suite_result, save_suite_result
 
 
 def recorded(folder, model, suite="pairs", **record):

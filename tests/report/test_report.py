@@ -9,7 +9,6 @@ from helpers import results as folders
 
 from trueward.cli import main
 from trueward.errors import DataError, InputError, OutputExistsError
-from trueward.evals.suites import compare_models
 from trueward.report import model_card, report
 from trueward.report.findings import findings
 from trueward.report.markdown import markdown
@@ -17,6 +16,7 @@ from trueward.report.material import Diagnosis, Material
 from trueward.report.page import page
 from trueward.report.reading import read_material
 from trueward.report.warnings_of import warnings_of
+from trueward.suites import compare_models
 
 ORDER = [
     *("Verdict", "Comparison", "Scenarios", "Norms of hidden states", "Reward against gold"),

@@ -3,8 +3,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from trueward.evals import Estimate
 from trueward.report import held_out_table, terminal_table
+from trueward.types import Estimate
 
 
 def lines(renderable, width=80):

@@ -2,8 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from trueward.evals import RunResult, Scores, summarise
 from trueward.report.verdict import verdict
+from trueward.results import RunResult, Scores
+from trueward.stats import summarise
 
 PROMPTS = [f"p{i}" for i in range(40)]
 

@@ -12,7 +12,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from trueward.errors import DataError, InputError, ModelError
 from trueward.models import load_for_training
-from trueward.scoring import Scorer
+from trueward.scorer import Scorer
 
 KINDS = ("llama", "gpt2", "mistral", "gemma3_text", "bert", "modernbert")
 word = st.sampled_from(tiny_data.WORDS)

@@ -7,8 +7,8 @@ import pytest
 import torch
 from helpers import tiny_data, tiny_models
 
-from trueward.evals.suites.train_prompts import prompt_hash, read_train_prompts
 from trueward.models import load_for_training, score_sequences
+from trueward.suites.train_prompts import prompt_hash, read_train_prompts
 from trueward.training import RewardConfig, RewardTrainer
 
 

@@ -4,7 +4,7 @@ import time
 import pytest
 
 from trueward.errors import InputError, ModelError, OutputExistsError
-from trueward.evals import RunResult, Scores, save_run_result
+from trueward.results import RunResult, Scores, save_run_result
 from trueward.training.settings import StudySettings, settings_from
 from trueward.training.study import Sitting, _fits, slug, study
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from trueward.errors import DataError, InputError
-from trueward.evaluation import ScoredRows, ScoreSettings, score_rows
-from trueward.evaluation.contestants import Begin, silent
-from trueward.evaluation.own_rows import OwnRow, own_rows
+from trueward.evaluate import ScoredRows, ScoreSettings, score_rows
+from trueward.evaluate.contestants import Begin, silent
+from trueward.evaluate.own_rows import OwnRow, own_rows
 
 TAKES = ("response", "reward", "response_index")
 """What takes the place of `responses`."""

@@ -20,16 +20,17 @@ from trueward.alignment.peaks import Peak, fitted_peak, measured_peak
 from trueward.alignment.scored_prompts import ScoredPrompts
 from trueward.diagnostics import BestOfNFit, best_of_n, best_of_n_kl, fit_best_of_n
 from trueward.errors import DataError, InputError
-from trueward.evals import Estimate
-from trueward.evals.bootstrap import (
+from trueward.stats import (
     CONFIDENCE,
     DRAWS,
     Totals,
+    bootstrap_p_value,
     difference,
     estimate,
+    holm,
     resampled_means,
 )
-from trueward.evals.significance import bootstrap_p_value, holm
+from trueward.types import Estimate
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from typing import Any
 
 from trueward.alignment.curves import BestOfN, Curve
 from trueward.alignment.scored_prompts import ScoredPrompts
-from trueward.evals.files import write_json
-from trueward.evaluation.fingerprint import rows_digest
-from trueward.evaluation.row_file import check_apart, check_same, read_record
+from trueward.evaluate.fingerprint import rows_digest
+from trueward.evaluate.row_file import check_apart, check_same, read_record
+from trueward.files import write_json
 
 SCHEMA = "trueward.bon/1"
 FILE = "bon.json"

@@ -8,10 +8,11 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from trueward.data import Encoder
-from trueward.data.messages import Turns, as_messages, as_text
+from trueward.data.messages import as_messages, as_text
 from trueward.errors import DataError, InputError, ModelError
-from trueward.evaluation.settings import DTYPES
+from trueward.evaluate.settings import DTYPES
 from trueward.models import position_limit
+from trueward.types import Turns
 
 
 @dataclass(frozen=True)

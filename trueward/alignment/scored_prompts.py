@@ -12,8 +12,8 @@ from numpy import ndarray
 
 from trueward.data.messages import described
 from trueward.errors import DataError
-from trueward.evaluation.fingerprint import rows_digest
-from trueward.evaluation.own_rows import raw_rows
+from trueward.evaluate.fingerprint import rows_digest
+from trueward.evaluate.own_rows import raw_rows
 
 PROXY = "proxy"
 

@@ -12,12 +12,12 @@ from trueward.alignment.scored_prompts import ScoredPrompts, join_rewards, numbe
 from trueward.alignment.world import world_gold, world_prompts, written_by_writers
 from trueward.data.messages import described
 from trueward.errors import DataError, InputError
-from trueward.evaluation import ScoreSettings, score_rows
-from trueward.evaluation.contestants import Begin, silent
-from trueward.evaluation.fingerprint import rows_digest
-from trueward.evaluation.own_rows import OwnRow, raw_rows
-from trueward.evaluation.rewarded_rows import made_of_rows, reward_file
-from trueward.evaluation.row_file import RowFile, read_record
+from trueward.evaluate import ScoreSettings, score_rows
+from trueward.evaluate.contestants import Begin, silent
+from trueward.evaluate.fingerprint import rows_digest
+from trueward.evaluate.own_rows import OwnRow, raw_rows
+from trueward.evaluate.rewarded_rows import made_of_rows, reward_file
+from trueward.evaluate.row_file import RowFile, read_record
 from trueward.models import check_base
 
 SAMPLES = "samples.jsonl"

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from trueward.data.goldworld import (
+from trueward.errors import DataError
+from trueward.goldworld import (
     WorldConfig,
     format_prompt,
     held_out_tasks,
@@ -11,7 +12,6 @@ from trueward.data.goldworld import (
     score_text,
     train_writers,
 )
-from trueward.errors import DataError
 
 
 def world_prompts(count: int, seed: int = 0) -> list[dict[str, Any]]:

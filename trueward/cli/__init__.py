@@ -137,7 +137,7 @@ def _how_to_go_on(verb: str) -> str:
 
 def _print(outcome: "Outcome", *, as_json: bool) -> None:
     if as_json:
-        from trueward.evals.files import plain  # NaN is not JSON
+        from trueward.files import plain  # NaN is not JSON
 
         document = plain(outcome.document)
         text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from trueward.alignment import BestOfN, Curve, Peak
     from trueward.diagnostics import BestOfNFit
-    from trueward.evals import Estimate
+    from trueward.types import Estimate
 
 
 def curve_tables(result: "BestOfN") -> "Iterator[Table]":

@@ -13,7 +13,7 @@ from trueward.errors import InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from trueward.evaluation.diagnosis import Beside
+    from trueward.evaluate.diagnosis import Beside
 
 RESUMES = True
 """Whether an interrupted run goes on when the verb is given again."""
@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Outcome:
     """Score what is missing, compute, write."""
-    from trueward.evaluation.diagnosis import diagnose, read_sets
+    from trueward.evaluate.diagnosis import diagnose, read_sets
     from trueward.training.environment import environment
 
     models = labelled(args.models, "models")
@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> Outcome:
 
 
 def _beside(args: argparse.Namespace, models: Mapping[str, str]) -> "Beside":
-    from trueward.evaluation.diagnosis import Beside
+    from trueward.evaluate.diagnosis import Beside
 
     if args.probed < 0:
         raise InputError(f"--probed: expected 0 or more, got {args.probed}")

@@ -13,8 +13,8 @@ from trueward.cli.scoring import add_scoring_flags, labelled, progress, settings
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from trueward.evals.suites import SuiteDifference, SuiteResult
-    from trueward.evaluation import Evaluated, Exposure, Task
+    from trueward.evaluate import Evaluated, Exposure, Task
+    from trueward.suites import SuiteDifference, SuiteResult
 
 RESUMES = True
 """Whether an interrupted run goes on when the verb is given again."""
@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Outcome:
     """Score what is missing, judge, compare."""
-    from trueward.evaluation import compare_models, evaluate, exposures, known_prompts
+    from trueward.evaluate import compare_models, evaluate, exposures, known_prompts
     from trueward.training.environment import environment
 
     models = labelled(args.models, "models")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from trueward.errors import InputError
 
 if TYPE_CHECKING:
-    from trueward.evaluation import Exposure, Task
+    from trueward.evaluate import Exposure, Task
 
 
 def check(args: argparse.Namespace, models: Mapping[str, str], files: Mapping[str, str]) -> None:
@@ -33,8 +33,8 @@ def tasks_of(args: argparse.Namespace) -> "list[Task]":
         InputError: an unknown suite, or data of which it is not said whose.
         DataError: data that is not there, or not what it must be.
     """
-    from trueward.evals.suites import suite
-    from trueward.evaluation import load_task
+    from trueward.evaluate import load_task
+    from trueward.suites import suite
 
     names = [suite(name).name for name in args.suite]
     places: dict[str, str] = {}

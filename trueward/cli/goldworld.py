@@ -16,7 +16,7 @@ from trueward.cli.outcome import Outcome
 from trueward.errors import OutputExistsError
 
 if TYPE_CHECKING:
-    from trueward.data.goldworld import DescribedAnswer, DescribedPrompt
+    from trueward.goldworld import DescribedAnswer, DescribedPrompt
     from trueward.training.goldworld_base import PretrainConfig, Progress
 
 SUMMARY = "look at the embedded gold world, or pretrain its base model"
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> Outcome:
 
 
 def _describe(args: argparse.Namespace) -> Outcome:
-    from trueward.data.goldworld import WorldConfig, describe
+    from trueward.goldworld import WorldConfig, describe
 
     config = WorldConfig(seed=args.seed, cue_strength=args.cue_strength)
     described = describe(config, args.prompts, args.answers)

@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> Outcome:
     Raises:
         InputError: the output is a folder, or as `score_rows` does.
     """
-    from trueward.evaluation import score_rows
+    from trueward.evaluate import score_rows
     from trueward.training.environment import environment
 
     if args.output.is_dir():

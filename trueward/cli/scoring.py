@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from trueward.errors import InputError
 
 if TYPE_CHECKING:
-    from trueward.evaluation import ScoreSettings
-    from trueward.evaluation.contestants import Begin
+    from trueward.evaluate import ScoreSettings
+    from trueward.evaluate.contestants import Begin
 
 _NAMED = re.compile(r"([\w.+-]+)=(.+)")
 
@@ -49,7 +49,7 @@ def settings_of(args: argparse.Namespace) -> "ScoreSettings":
     """
     from transformers.utils import logging
 
-    from trueward.evaluation import ScoreSettings
+    from trueward.evaluate import ScoreSettings
 
     for name in ("max_length", "batch_tokens"):
         value = getattr(args, name)

@@ -19,8 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Outcome:
     """Describe every suite."""
-    from trueward.evals.suites import SUITES
     from trueward.report import suite_list
+    from trueward.suites import SUITES
 
     described = [
         {fact: getattr(one, fact) for fact in FACTS}

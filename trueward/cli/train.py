@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> Outcome:
     """Train, save, and show what the held-out data says."""
     from accelerate import PartialState
 
-    from trueward.evals import metric
+    from trueward.metrics import metric
     from trueward.report import held_out_table, model_card
     from trueward.training.session import train
 

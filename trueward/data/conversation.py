@@ -4,8 +4,9 @@ from typing import Any
 
 from datasets import Dataset
 
-from trueward.data.messages import Message, as_messages
+from trueward.data.messages import as_messages
 from trueward.data.tables import dataset_from_rows
+from trueward.types import Message
 
 
 def to_messages(rows: Dataset) -> Dataset:

@@ -9,8 +9,9 @@ from typing import Any
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
-from trueward.data.messages import Message, Turns, as_messages
+from trueward.data.messages import as_messages
 from trueward.errors import DataError, nearest
+from trueward.types import Message, Turns
 
 TRUNCATIONS = ("drop", "truncate_left", "truncate_right", "error")
 

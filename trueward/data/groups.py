@@ -10,9 +10,10 @@ from datasets import Dataset
 
 from trueward.data.columns import TEMPLATE_COLUMNS, resolve
 from trueward.data.forms import Form
-from trueward.data.messages import Turns, as_messages, checked_turns, described, without_nulls
+from trueward.data.messages import as_messages, checked_turns, described, without_nulls
 from trueward.data.pair_rows import Row, checked_number
 from trueward.errors import DataError
+from trueward.types import Turns
 
 NULL_PROMPT = "rows with null prompt"
 NULL_RESPONSE = "null responses"

@@ -2,13 +2,10 @@
 
 import re
 from itertools import takewhile
-from typing import Any, TypeAlias
+from typing import Any
 
 from trueward.errors import DataError
-
-Message: TypeAlias = dict[str, Any]
-Turns: TypeAlias = str | list[Message]
-"""Plain text, or a list of `{"role", "content"}` messages."""
+from trueward.types import Message, Turns
 
 _TRANSCRIPT_TURN = re.compile(r"\n\n(Human|Assistant):")
 _TRANSCRIPT_ROLES = {"Human": "user", "Assistant": "assistant"}

@@ -6,7 +6,6 @@ from typing import Any, TypeAlias
 
 from trueward.data.columns import PAIR_NUMBERS, TEMPLATE_COLUMNS
 from trueward.data.messages import (
-    Turns,
     as_messages,
     checked_turns,
     described,
@@ -18,6 +17,7 @@ from trueward.data.messages import (
 )
 from trueward.data.rule import PairRule
 from trueward.errors import DataError
+from trueward.types import Turns
 
 Row: TypeAlias = Mapping[str, Any]
 PairOrReason: TypeAlias = dict[str, Any] | str

@@ -11,7 +11,7 @@ from typing import Any
 
 from trueward.errors import OutputExistsError
 from trueward.models import read_object
-from trueward.scoring.as_trained import RECORD_FILE
+from trueward.scorer import RECORD_FILE
 
 MARK = "exported_for"
 """The key of `trueward.json` that only exports have."""

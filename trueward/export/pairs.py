@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from trueward.data import load_rows, to_messages, to_pairs
-from trueward.data.messages import Message
 from trueward.data.reports import PairingReport
 from trueward.errors import DataError
+from trueward.types import Message
 
 Pair = dict[str, list[Message]]
 

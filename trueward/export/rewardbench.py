@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from transformers import AutoConfig
 
-from trueward.data.messages import Turns
 from trueward.errors import ModelError
 from trueward.export.folder import (
     MARK,
@@ -23,8 +22,8 @@ from trueward.export.tokens import save_tokenizer
 from trueward.export.transformers_4 import config_4
 from trueward.models import ADAPTER_FILE, checkpoint_file
 from trueward.models.pooling import pooling_of
-from trueward.scoring import Scorer
-from trueward.scoring.as_trained import RECORD_FILE
+from trueward.scorer import RECORD_FILE, Scorer
+from trueward.types import Turns
 
 PAIRS_FILE = "pairs.jsonl"
 _MODEL_TYPES = """

@@ -11,11 +11,11 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from trueward.data.messages import Message
 from trueward.errors import ModelError
 from trueward.export.folder import read, write
 from trueward.export.transformers_4 import tokenizer_config_4
-from trueward.scoring import Scorer
+from trueward.scorer import Scorer
+from trueward.types import Message
 
 TEXT_TEMPLATE = """\
 {%- set prompt = messages[:-1] %}

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from trueward.evals import Estimate, bootstrap_mean
 from trueward.report.diagnosis_lines import number
+from trueward.stats import bootstrap_mean
+from trueward.types import Estimate
 
 ALIGN = "trueward.align/1"
 

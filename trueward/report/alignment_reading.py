@@ -5,8 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from trueward.evals.files import read_json
-from trueward.evals.json_field import JsonField
+from trueward.files import JsonField, read_json
 from trueward.report.alignment import ALIGN, PolicyRun
 
 DEMO = "trueward.align-demo/1"

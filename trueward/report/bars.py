@@ -3,10 +3,11 @@
 import math
 from typing import Any
 
-from trueward.evals import StudyResults, metric
+from trueward.metrics import metric
 from trueward.report.html import Html, element
 from trueward.report.numbers import fixed, percent
 from trueward.report.plots import Panel, axis, colors_of, figure, layout, objectives_legend
+from trueward.results import StudyResults
 
 
 def scenario_bars(results: StudyResults) -> Html:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trueward.evals.json_field import JsonField
+from trueward.files import JsonField
 from trueward.report.material import Diagnosis
 from trueward.report.shapes import (
     NUMBER,

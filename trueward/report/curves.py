@@ -7,11 +7,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy import ndarray
 
-from trueward.evals import StudyResults
 from trueward.report.html import Html
 from trueward.report.numbers import fixed
 from trueward.report.plots import Panel, axis, colors_of, figure, layout, objectives_legend
 from trueward.report.tables import runs_of
+from trueward.results import StudyResults
 
 POINTS = 40
 TITLES = {

@@ -3,11 +3,12 @@
 import math
 from typing import Any
 
-from trueward.evals import StudyResults, metric
+from trueward.metrics import metric
 from trueward.report.bars import whiskers
 from trueward.report.html import Html
 from trueward.report.numbers import signed
 from trueward.report.plots import Panel, axis, colors_of, figure, layout, objectives_legend
+from trueward.results import StudyResults
 
 
 def difference_plot(results: StudyResults) -> Html:

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from trueward.evals import RunResult, StudyResults
 from trueward.report.html import Html, join
 from trueward.report.numbers import short
 from trueward.report.plots import SPLITS, Panel, axis, figure, layout, legend_of
 from trueward.report.tables import runs_of
+from trueward.results import RunResult, StudyResults
 
 BINS = 50
 REACH = 3.5

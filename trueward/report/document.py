@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from trueward.errors import DataError, InputError, OutputExistsError
-from trueward.evals.files import read_json, write_json
+from trueward.files import read_json, write_json
 from trueward.report.findings import Findings
 from trueward.report.material import Material
 

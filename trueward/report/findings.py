@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trueward.evals import metric
-from trueward.evals.suites import Compared, SuiteDifference, SuiteResult, compare_models
+from trueward.metrics import metric
 from trueward.report.alignment_verdict import alignment_verdict
 from trueward.report.diagnosis_lines import number
 from trueward.report.material import Diagnosis, Material, TrainedRun
 from trueward.report.numbers import count, fixed, listed, percent, signed, spaced
 from trueward.report.verdict import Verdict, lower, verdict
 from trueward.report.warnings_of import warnings_of
+from trueward.suites import Compared, SuiteDifference, SuiteResult, compare_models
 
 POLICIES = "Policies trained on reward models"
 THUMB = (

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from trueward.errors import DataError
-from trueward.evals.files import read_json
-from trueward.evals.json_field import JsonField
-from trueward.evals.suites import SuiteResult
+from trueward.files import JsonField, read_json
+from trueward.suites import SuiteResult
 
 TOLD = ("settings", "environment", "command")
 """What a record may tell of how the scores were made."""

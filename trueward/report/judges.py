@@ -4,10 +4,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from trueward.evals import RunResult, StudyResults
 from trueward.report.html import Html, element, table
 from trueward.report.numbers import MISSING, fixed, mean, short, signed
 from trueward.report.tables import cell, head_cells, row_of, runs_of, text
+from trueward.results import RunResult, StudyResults
 
 Reader = Callable[[Mapping[str, Any], Mapping[str, Any]], float]
 """A statistic of a split's block, given the train split's block too."""

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from trueward.evals import Estimate, StudyResults, metric
+from trueward.metrics import metric
 from trueward.report.alignment_verdict import alarm_words
 from trueward.report.diagnosis_lines import LINES, number
 from trueward.report.findings import POLICIES, Findings
@@ -11,6 +11,8 @@ from trueward.report.material import Diagnosis, Material
 from trueward.report.numbers import MISSING, fixed, signed, spaced
 from trueward.report.provenance import told_commands
 from trueward.report.tables import mark
+from trueward.results import StudyResults
+from trueward.types import Estimate
 
 
 def markdown(material: Material, told: Findings) -> str:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trueward.evals import Comparison, RunResult, StudyResults
-from trueward.evals.json_field import JsonField
-from trueward.evals.suites import SuiteResult
+from trueward.files import JsonField
 from trueward.report.alignment import PolicyRun
+from trueward.results import Comparison, RunResult, StudyResults
+from trueward.suites import SuiteResult
 
 
 @dataclass(frozen=True)

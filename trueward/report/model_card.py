@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from trueward.errors import DataError
-from trueward.evals import metric
+from trueward.metrics import metric
 from trueward.report.diagnosis_lines import number
 from trueward.report.findings import findings
 from trueward.report.markdown import diagnosis_tables, suites_table, table
@@ -17,7 +17,7 @@ from trueward.report.reading import read_material
 from trueward.report.runs_page import SETTINGS
 
 _USE = """```python
-from trueward.scoring import Scorer
+from trueward import Scorer
 
 scorer = Scorer.from_pretrained({path!r})
 scorer.score(["What is 2 + 2?"], ["4"])  # rewards in logits

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from trueward.errors import InputError
-from trueward.evals import StudyResults
-from trueward.evals.files import write_text
-from trueward.evals.json_field import JsonField
+from trueward.files import JsonField, write_text
 from trueward.report.findings import Findings, findings
 from trueward.report.html import Html, element, join, section
 from trueward.report.material import Material
 from trueward.report.numbers import count, listed
 from trueward.report.sections import Section, sections
+from trueward.results import StudyResults
 
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data: blob:"

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trueward.evals import StudyResults
-from trueward.evals.files import plain
+from trueward.files import plain
 from trueward.report.html import Html, element
+from trueward.results import StudyResults
 
 GREY = "#808a96"
 SERIES = ("#2f7fd1", "#d9772b", "#2a9d78", "#b65fb8", "#c09a1f", "#d1495b", "#5c6bc0", "#4d9aa8")

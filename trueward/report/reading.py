@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from trueward.errors import DataError
-from trueward.evals import StudyResults
-from trueward.evals.files import read_json
+from trueward.files import read_json
 from trueward.report.alignment import ALIGN
 from trueward.report.alignment_reading import ALIGN_FILE, DEMO, DEMO_FILE, Policies
 from trueward.report.checked import best_of_n_of, diagnosis_of
 from trueward.report.judged import Judged
 from trueward.report.material import Material, TrainedRun
+from trueward.results import StudyResults
 
 STUDY, SUITE = "trueward.study/1", "trueward.suite/1"
 DIAGNOSTICS, BEST_OF_N = "trueward.diagnostics/1", "trueward.bon/1"

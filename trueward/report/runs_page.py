@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trueward.evals import metric
+from trueward.metrics import metric
 from trueward.report.curves import curve_panels
 from trueward.report.diagnosis_lines import number
 from trueward.report.html import Html, element, table

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from scipy.stats import spearmanr
 
-from trueward.evals import RunResult, StudyResults
 from trueward.report.html import Html, element, join
 from trueward.report.numbers import fixed
 from trueward.report.plots import Panel, axis, colors_of, figure, layout, legend_of
 from trueward.report.tables import runs_of
+from trueward.results import RunResult, StudyResults
 
 
 def reward_against_gold(results: StudyResults) -> Html:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from trueward.evals import StudyResults
 from trueward.report.alignment_page import alignment_section
 from trueward.report.bars import scenario_bars
 from trueward.report.curves import training_curves
@@ -21,6 +20,7 @@ from trueward.report.runs_page import runs_section
 from trueward.report.scatter import reward_against_gold
 from trueward.report.suite_page import suite_sections
 from trueward.report.tables import comparison_table, seeds_table
+from trueward.results import StudyResults
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from trueward.evals.json_field import JsonField
+from trueward.files import JsonField
 
 Shape: TypeAlias = Callable[[JsonField], object] | Mapping[str, "Shape"]
 """What a value is read as, or what an object's fields must be; further fields are left alone."""

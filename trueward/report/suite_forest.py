@@ -4,11 +4,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trueward.evals.suites import SuiteDifference
 from trueward.report.bars import whiskers
 from trueward.report.html import Html
 from trueward.report.numbers import signed
 from trueward.report.plots import Panel, axis, figure, layout, legend_of, model_colors
+from trueward.suites import SuiteDifference
 
 
 def suite_forest(

@@ -3,12 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from trueward.evals import Estimate
-from trueward.evals.suites import Part, SuiteDifference, SuiteResult
 from trueward.report.html import Html, element, table
 from trueward.report.numbers import MISSING, count, fixed, signed
 from trueward.report.suite_forest import suite_forest
 from trueward.report.tables import cell, head_cells, row_of
+from trueward.suites import Part, SuiteDifference, SuiteResult
+from trueward.types import Estimate
 
 Suites = Mapping[str, Sequence[SuiteResult]]
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from trueward.evals import Estimate
-from trueward.evals.suites import Suite, SuiteDifference, SuiteResult
 from trueward.report.numbers import MISSING, count, fixed, listed, signed
+from trueward.suites import Suite, SuiteDifference, SuiteResult
+from trueward.types import Estimate
 
 if TYPE_CHECKING:
     from rich.table import Table

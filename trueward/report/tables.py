@@ -4,9 +4,10 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from trueward.evals import Difference, Entry, RunResult, StudyResults, metric
+from trueward.metrics import metric
 from trueward.report.html import Html, element, table
 from trueward.report.numbers import MISSING, fixed, mean, shown, signed
+from trueward.results import Difference, Entry, RunResult, StudyResults
 
 
 def mark(difference: Difference) -> str:

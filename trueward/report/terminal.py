@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from trueward.evals import Entry, Estimate, StudyResults, metric
+from trueward.metrics import metric
 from trueward.report.numbers import MISSING, count, fixed, percent, signed
 from trueward.report.tables import mark
+from trueward.results import Entry, StudyResults
+from trueward.types import Estimate
 
 if TYPE_CHECKING:
     from rich.table import Table

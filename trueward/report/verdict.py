@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from trueward.evals import Comparison, Difference, Entry, StudyResults, metric
+from trueward.metrics import metric
 from trueward.report.numbers import count, fixed, listed, percent, signed
+from trueward.results import Comparison, Difference, Entry, StudyResults
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from trueward.errors import InputError
-from trueward.evals.files import write_text
+from trueward.files import write_text
 from trueward.report.document import check_free, report_document, write_document
 from trueward.report.findings import Findings, findings
 from trueward.report.markdown import markdown

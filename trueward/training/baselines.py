@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from datasets import Dataset
 
-from trueward.evals import kendall_per_prompt, pair_accuracy
+from trueward.metrics import kendall_per_prompt, pair_accuracy
 from trueward.types import Scenarios
 
 

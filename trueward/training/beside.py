@@ -10,8 +10,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from trueward.evals.suites.train_prompts import write_train_prompts
-from trueward.scoring.as_trained import RECORD_FILE
+from trueward.scorer import RECORD_FILE
+from trueward.suites.train_prompts import write_train_prompts
 
 STATE_FILE = "objective_state.safetensors"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import torch
 from torch import Tensor, nn
 
-from trueward.data.goldworld import (
+from trueward.goldworld import (
     MAX_LENGTH,
     VALUES,
     build_tokenizer,

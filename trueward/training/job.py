@@ -9,7 +9,7 @@ from typing import Any
 import trl
 
 from trueward.errors import OutputExistsError
-from trueward.evals.files import write_json
+from trueward.files import write_json
 from trueward.training.config import RewardConfig
 from trueward.training.output import occupied
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datasets import Dataset
 
 from trueward.data import load_rows, to_pairs
-from trueward.data.goldworld import WorldConfig, build_scenarios
 from trueward.errors import MissingSplitError
+from trueward.goldworld import WorldConfig, build_scenarios
 from trueward.training.job import Job
 from trueward.types import Scenarios
 

@@ -12,8 +12,9 @@ from torch import nn
 
 from trueward.data import Encoder, encode_groups
 from trueward.diagnostics import accuracy_when_shorter_chosen, length_correlation, split_norms
-from trueward.evals import Scores, kendall_per_prompt, pair_accuracy
+from trueward.metrics import kendall_per_prompt, pair_accuracy
 from trueward.models import head_norm, score_sequences
+from trueward.results import Scores
 from trueward.types import Scenarios
 
 SCATTER_POINTS = 400

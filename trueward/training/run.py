@@ -11,7 +11,8 @@ from transformers.trainer_callback import PrinterCallback
 
 from trueward.data import Encoder
 from trueward.errors import InputError
-from trueward.evals import RunResult, save_run_result, steps_to_accuracy
+from trueward.metrics import steps_to_accuracy
+from trueward.results import RunResult, save_run_result
 from trueward.training.config import RewardConfig
 from trueward.training.judge import bench, judge
 from trueward.training.trainer import RewardTrainer

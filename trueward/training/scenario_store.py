@@ -7,8 +7,8 @@ from typing import Any
 from datasets import Dataset, load_from_disk
 
 from trueward.data import PairRule, load_rows, split_scenarios
-from trueward.data.goldworld import BASE_PATH, WorldConfig, build_scenarios
 from trueward.errors import InputError, nearest
+from trueward.goldworld import BASE_PATH, WorldConfig, build_scenarios
 from trueward.training.settings import StudySettings
 from trueward.types import Scenarios
 

@@ -10,10 +10,10 @@ from transformers import ProgressCallback
 from transformers.trainer_utils import IntervalStrategy
 
 from trueward.data import Encoder
-from trueward.data.goldworld import BASE_PATH
 from trueward.errors import InputError, TruewardError
-from trueward.evals import Estimate, bootstrap_mean
+from trueward.goldworld import BASE_PATH
 from trueward.objectives import objective
+from trueward.stats import bootstrap_mean
 from trueward.training.environment import environment
 from trueward.training.interrupt import CheckpointOnSignal
 from trueward.training.job import (
@@ -38,6 +38,7 @@ from trueward.training.output import check_removable, remove
 from trueward.training.progress import WatchedProgress
 from trueward.training.settings import WORLD_TRAINING
 from trueward.training.trainer import RewardTrainer
+from trueward.types import Estimate
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from trueward.errors import DataError, OutputExistsError
-from trueward.evals import (
-    RunResult,
-    StudyResults,
-    load_run_result,
-    save_study_results,
-    summarise,
-)
 from trueward.objectives import objective
+from trueward.results import RunResult, StudyResults, load_run_result, save_study_results
+from trueward.stats import summarise
 from trueward.training.baselines import baselines
 from trueward.training.engines import Cell, execute, worker_count
 from trueward.training.environment import environment

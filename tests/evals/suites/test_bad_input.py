@@ -7,7 +7,7 @@ import pytest
 
 from trueward.data import load_rows
 from trueward.errors import DataError, InputError
-from trueward.evals.suites import read_scores, scores_of, suite
+from trueward.suites import read_scores, scores_of, suite
 
 PAIR = {"id": 1, "prompt": "p", "chosen": "a", "rejected": "b", "subset": "helpful"}
 BEST = {

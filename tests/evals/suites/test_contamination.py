@@ -5,7 +5,7 @@ import pytest
 
 from trueward.data import load_rows
 from trueward.errors import DataError
-from trueward.evals.suites import contamination, suite
+from trueward.suites import contamination, suite
 
 
 def items(*prompts):

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from trueward.evals.suites import SUITES
-from trueward.evals.suites.contamination import NGRAM, THRESHOLD
+from trueward.suites import SUITES
+from trueward.suites.contamination import NGRAM, THRESHOLD
 
 DOCS = (Path(__file__).parents[3] / "docs" / "suites.md").read_text(encoding="utf-8")
 

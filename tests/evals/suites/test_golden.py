@@ -3,7 +3,7 @@
 import pytest
 
 from trueward.data import load_rows
-from trueward.evals.suites import read_scores, scores_of, suite
+from trueward.suites import read_scores, scores_of, suite
 
 PUBLISHED = {
     "Skywork_Skywork-Reward-Gemma-2-27B": 64.29,

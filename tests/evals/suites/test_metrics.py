@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from trueward.evals.suites import suite
+from trueward.suites import suite
 
 
 def judged(name, rows, scores, table="table"):

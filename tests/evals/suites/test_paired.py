@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import kendalltau
 
 from trueward.errors import InputError
-from trueward.evals.suites import compare_suites, load_suite_result, save_suite_result, suite
+from trueward.suites import compare_suites, load_suite_result, save_suite_result, suite
 
 WORLD = suite("scenarios")
 NAMES = ("in_domain", "prompt_disjoint", "response_disjoint", "mutual_disjoint")

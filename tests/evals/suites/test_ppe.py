@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from trueward.evals.suites import suite
+from trueward.suites import suite
 
 
 def battle(number, first, second, winner):

@@ -8,8 +8,8 @@ from datasets import Dataset
 
 from trueward.data import load_rows
 from trueward.errors import DataError, InputError
-from trueward.evals import bootstrap_mean
-from trueward.evals.suites import (
+from trueward.stats import bootstrap_mean
+from trueward.suites import (
     SUITES,
     compare_suites,
     load_suite_result,

@@ -10,7 +10,7 @@ from trueward.alignment.rl.demo_verdict import summary, verdict
 from trueward.alignment.rl.processes import in_processes
 from trueward.alignment.rl.recipe import OBJECTIVES, WORKERS, Recipe
 from trueward.errors import InputError, OutputExistsError
-from trueward.evals.files import write_json
+from trueward.files import write_json
 
 SCHEMA = "trueward.align-demo/1"
 DEMO_FILE = "demo.json"

@@ -15,10 +15,10 @@ from trueward.alignment.rl.recipe import Recipe
 from trueward.alignment.rl.run import align
 from trueward.alignment.rl.settings import WORLD, AlignSettings
 from trueward.alignment.rl.world_policy import world_policy
-from trueward.data.goldworld import BASE_PATH, WorldConfig, build_scenarios, format_prompt
-from trueward.data.goldworld import train_tasks as tasks_of
-from trueward.evals import load_run_result
-from trueward.evals.files import write_text
+from trueward.files import write_text
+from trueward.goldworld import BASE_PATH, WorldConfig, build_scenarios, format_prompt
+from trueward.goldworld import train_tasks as tasks_of
+from trueward.results import load_run_result
 from trueward.training.quiet import quiet
 from trueward.training.run import RESULT_FILE, run
 

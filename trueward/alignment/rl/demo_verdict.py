@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from trueward.evals.bootstrap import Totals, plain_means, resampled_means
-from trueward.evals.bootstrap import estimate as interval_of
+from trueward.stats import Totals, plain_means, resampled_means
+from trueward.stats import estimate as interval_of
 
 BASELINE = "bt"
 Run = tuple[str, int, Mapping[str, Any]]

@@ -8,7 +8,7 @@ from typing import Any
 from trueward.alignment.rl.record import FILE
 from trueward.alignment.rl.settings import AlignSettings
 from trueward.errors import OutputExistsError
-from trueward.evals.files import plain
+from trueward.files import plain
 
 
 def check_folder(folder: Path, settings: AlignSettings) -> None:

@@ -6,10 +6,11 @@ from typing import Any
 from trueward.alignment.rl.points import Gold, NormRange, norm_range, norms_of
 from trueward.alignment.rl.settings import WORLD, AlignSettings
 from trueward.data import load_rows, to_pairs
-from trueward.data.goldworld import score_text
-from trueward.data.messages import Turns, plain_text
+from trueward.data.messages import plain_text
 from trueward.errors import DataError
-from trueward.scoring import Scorer
+from trueward.goldworld import score_text
+from trueward.scorer import Scorer
+from trueward.types import Turns
 
 NORM_PAIRS = 300
 

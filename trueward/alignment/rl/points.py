@@ -10,9 +10,9 @@ from numpy import ndarray
 from trueward.alignment.rl.kl import k1, k3, over_answers
 from trueward.alignment.rl.samples import Samples
 from trueward.alignment.rl.shaping import Shaping, combine
-from trueward.data.messages import Turns
 from trueward.errors import DataError, RunError
-from trueward.scoring import Rewards, Scorer
+from trueward.scorer import Rewards, Scorer
+from trueward.types import Turns
 
 Gold = Callable[[Sequence[Turns], Sequence[Turns]], list[float]]
 """The true score of answers to prompts, where it is known."""

@@ -8,8 +8,9 @@ from datasets import Dataset
 
 from trueward.alignment.rl.reward_function import REFERENCE
 from trueward.data import load_rows
-from trueward.data.messages import Turns, checked_turns
+from trueward.data.messages import checked_turns
 from trueward.errors import DataError
+from trueward.types import Turns
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from trueward.alignment.rl.points import Point
 from trueward.alignment.rl.watch import Watch
 from trueward.diagnostics import fit_rl
 from trueward.errors import DataError
-from trueward.evals.files import plain
+from trueward.files import plain
 
 SCHEMA = "trueward.align/1"
 FILE = "align.json"

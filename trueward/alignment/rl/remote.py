@@ -7,8 +7,9 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from trueward.data.messages import Turns, as_messages
+from trueward.data.messages import as_messages
 from trueward.errors import RunError
+from trueward.types import Turns
 
 
 class RemoteReward:

@@ -13,7 +13,7 @@ from transformers import TrainerCallback, TrainerState
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from trueward.alignment.rl.watch import Watch
-from trueward.evals.files import write_json
+from trueward.files import write_json
 from trueward.training.interrupt import CheckpointOnSignal
 
 STATE_FILE = "align_state.json"

@@ -12,10 +12,10 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from trueward.alignment.rl.shaping import Moments, Shaping, combine, rescale
-from trueward.data.messages import Turns
 from trueward.errors import DataError, InputError, ModelError, RunError
-from trueward.evals.files import write_json
-from trueward.scoring import Scorer
+from trueward.files import write_json
+from trueward.scorer import Scorer
+from trueward.types import Turns
 
 BATCH_FILE = "offending_batch.json"
 REFERENCE = "reference"

@@ -22,7 +22,7 @@ from trueward.alignment.rl.samples import trl_draw
 from trueward.alignment.rl.settings import AlignSettings
 from trueward.alignment.rl.trainers import reference_of, rl_trainer, trainer_config
 from trueward.alignment.rl.watch import Watch, Watched
-from trueward.evals.files import write_json
+from trueward.files import write_json
 from trueward.training.environment import environment
 from trueward.training.main_rank import from_first
 

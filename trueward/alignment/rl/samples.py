@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from trl.trainer.utils import pad, use_adapter
 
-from trueward.data.messages import Turns
+from trueward.types import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

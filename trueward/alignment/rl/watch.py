@@ -13,8 +13,8 @@ from trueward.alignment.rl.alarms import Alarm, alarms, best
 from trueward.alignment.rl.points import Gold, NormRange, Point, measure
 from trueward.alignment.rl.samples import Draw
 from trueward.alignment.rl.shaping import Shaping
-from trueward.data.messages import Turns
-from trueward.scoring import Scorer
+from trueward.scorer import Scorer
+from trueward.types import Turns
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from trueward.data.goldworld import (
+from trueward.goldworld import (
     BASE_PATH,
     WorldConfig,
     draw_task,

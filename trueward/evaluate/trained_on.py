@@ -1,0 +1,108 @@
+"""What a model was trained on, as far as its folder or the user tells."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from trueward.data import load_rows, to_pairs
+from trueward.data.columns import resolve
+from trueward.data.messages import checked_turns
+from trueward.errors import DataError
+from trueward.evaluate.contaminated import TrainingPrompts
+from trueward.files import read_json
+from trueward.suites.train_prompts import FILE, read_train_prompts
+from trueward.types import Turns
+
+RUN_RECORD = "train.json"
+"""What `trueward train` writes beside a model; it names the training data."""
+TRAIN = "train"
+"""The split that is meant where none is named."""
+
+
+def known_prompts(
+    models: Iterable[str], given: Iterable[str]
+) -> tuple[list[TrainingPrompts], list[str]]:
+    """What the models record of their training, and the given training data; and notices.
+
+    Raises:
+        DataError: given data has no prompts.
+    """
+    found, notices = [training_prompts(source) for source in given], []
+    for model in models:
+        try:
+            recorded = recorded_prompts(model)
+        except DataError as error:
+            notices.append(f"contamination of {model} not checked: {error}; give --train_data")
+            continue
+        if recorded is not None:
+            found.append(recorded)
+    known: dict[str, TrainingPrompts] = {}
+    for one in found:
+        known[one.source] = known[one.source].joined(one) if one.source in known else one
+    return list(known.values()), notices
+
+
+def training_prompts(source: str) -> TrainingPrompts:
+    """The prompts of training data, or of the data that a run of `trueward train` read.
+
+    Args:
+        source: a file, folder or hub name that `load_rows` reads, or a run's folder.
+
+    Raises:
+        DataError: there are no prompts in it.
+    """
+    recorded = recorded_prompts(source)
+    return recorded or TrainingPrompts(source, list(_prompts_of(source)))
+
+
+def recorded_prompts(model: str) -> TrainingPrompts | None:
+    """The prompts that a model's folder (or its checkpoint's run) records; None if it does not.
+
+    Both records count: the data that the run names gives the text, the hashes what was trained on.
+
+    Raises:
+        DataError: it names training data that cannot be read, and has no hashes either.
+    """
+    folder = Path(model)
+    places = [folder, folder.parent] if folder.name.startswith("checkpoint-") else [folder]
+    for place in places:
+        hashed = _of_hashes(place) if (place / FILE).is_file() else None
+        job = read_json(place / RUN_RECORD)["job"].value if (place / RUN_RECORD).is_file() else None
+        if isinstance(job, dict) and job.get("dataset_name"):
+            return _of_job(job, hashed)
+        if hashed is not None or job is not None:
+            return hashed
+    return None
+
+
+def _of_hashes(place: Path) -> TrainingPrompts:
+    return TrainingPrompts(str(place / FILE), hashes=read_train_prompts(place))
+
+
+def _of_job(job: dict[str, Any], hashed: TrainingPrompts | None) -> TrainingPrompts:
+    """The text of the data that a job names, and the hashes; the hashes alone where it is gone."""
+    name, config = job["dataset_name"], job.get("dataset_config")
+    split = job.get("dataset_train_split") or TRAIN
+    source = name + (f":{config}" if config else "") + (f"[{split}]" if split != TRAIN else "")
+    try:
+        prompts = list(_prompts_of(name, split, config))
+    except DataError:
+        if hashed is None:
+            raise
+        return hashed
+    return TrainingPrompts(source, prompts, hashed.hashes if hashed else frozenset())
+
+
+def _prompts_of(source: str, split: str = TRAIN, config: str | None = None) -> Iterator[Turns]:
+    """The prompt column, or what `to_pairs` finds in rows without one."""
+    rows = load_rows(source, split=split, config=config)
+    roles = resolve(rows.column_names, None, source)
+    if "prompt" not in roles:
+        rows, _ = to_pairs(rows)
+        roles = {"prompt": "prompt"}
+    if roles["prompt"] not in rows.column_names:
+        raise DataError(
+            f"{source}: no prompts as text in it; give the data before it was tokenized"
+        )
+    for number, prompt in enumerate(rows[roles["prompt"]]):
+        yield checked_turns(prompt, f"{source}: row {number}, field {roles['prompt']!r}")

@@ -1,0 +1,138 @@
+"""Reading JSON files, and writing files whole or not at all."""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from trueward.errors import DataError
+
+
+@dataclass(frozen=True)
+class JsonField:
+    """A value of a JSON document that knows its file and its path in it."""
+
+    value: Any
+    file: str
+    path: str = ""
+    remedy: str = "mend the field, or delete the file and run again"
+
+    def fail(self, expected: str) -> NoReturn:
+        """Raise the one-line error for a value that is not what it must be."""
+        shown = json.dumps(self.value, default=str)
+        got = shown if len(shown) <= 40 else shown[:37] + "..."
+        raise DataError(
+            f"{self.file}: field '{self.path or '(document)'}': expected {expected}, got {got}; "
+            f"{self.remedy}"
+        )
+
+    @property
+    def is_null(self) -> bool:
+        """Whether the value is null."""
+        return self.value is None
+
+    def __getitem__(self, name: str) -> "JsonField":
+        """The member of that name; DataError if it is missing."""
+        if not isinstance(self.value, dict):
+            self.fail("an object")
+        if name not in self.value:
+            raise DataError(f"{self.file}: field '{self._below(name)}' is missing; {self.remedy}")
+        return replace(self, value=self.value[name], path=self._below(name))
+
+    def members(self) -> dict[str, "JsonField"]:
+        """Every member of an object, by name."""
+        if not isinstance(self.value, dict):
+            self.fail("an object")
+        return {name: self[name] for name in self.value}
+
+    def items(self) -> "list[JsonField]":
+        """Every item of a list."""
+        if not isinstance(self.value, list):
+            self.fail("a list")
+        return [replace(self, value=v, path=f"{self.path}[{i}]") for i, v in enumerate(self.value)]
+
+    def text(self) -> str:
+        """A string."""
+        return self.value if isinstance(self.value, str) else self.fail("a string")
+
+    def texts(self) -> list[str]:
+        """A list of strings."""
+        return [item.text() for item in self.items()]
+
+    def boolean(self) -> bool:
+        """True or false."""
+        return self.value if isinstance(self.value, bool) else self.fail("true or false")
+
+    def integer(self) -> int:
+        """A whole number."""
+        whole = isinstance(self.value, int) and not isinstance(self.value, bool)
+        return self.value if whole else self.fail("a whole number")
+
+    def number(self) -> float:
+        """A number; null is NaN."""
+        if self.value is None:
+            return math.nan
+        real = isinstance(self.value, int | float) and not isinstance(self.value, bool)
+        return float(self.value) if real else self.fail("a number or null")
+
+    def numbers(self) -> list[float]:
+        """A list of numbers; null is NaN."""
+        return [item.number() for item in self.items()]
+
+    def _below(self, name: str) -> str:
+        return f"{self.path}.{name}" if self.path else name
+
+
+_FLAT_LIST = re.compile(r"\[\n([^\[\]{}]*?)\n\s*\]")
+
+
+def read_json(path: Path | str) -> JsonField:
+    """The document in a file.
+
+    Raises:
+        DataError: if the file is missing, unreadable or not JSON.
+    """
+    try:
+        return JsonField(json.loads(Path(path).read_text(encoding="utf-8")), str(path))
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; give the path of a finished run or study") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(
+            f"{path}: expected a JSON document, got {error}; delete the file and run again"
+        ) from None
+
+
+def write_json(document: Mapping[str, Any], path: Path | str) -> None:
+    """Write a document aside and rename it into place; lists of plain values take one line."""
+    text = json.dumps(plain(document), indent=1, ensure_ascii=False, allow_nan=False)
+    write_text(_FLAT_LIST.sub(_one_line, text) + "\n", path)
+
+
+def write_text(text: str, path: Path | str) -> None:
+    """Write a text file aside and rename it into place."""
+    target = Path(path)
+    aside = target.with_name(target.name + ".part")
+    aside.write_text(text, encoding="utf-8")
+    aside.replace(target)
+
+
+def plain(value: Any) -> Any:
+    """The same value in JSON's own types: NaN and infinities become null, arrays lists."""
+    if isinstance(value, Mapping):
+        return {str(name): plain(member) for name, member in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _one_line(match: re.Match[str]) -> str:
+    return "[" + re.sub(r"\n\s*", " ", match.group(1).strip()) + "]"

@@ -1,0 +1,56 @@
+"""The embedded gold world: prompts, writers and a gold reward that is known exactly."""
+
+from trueward.goldworld.config import WorldConfig
+from trueward.goldworld.describe import DescribedAnswer, DescribedPrompt, describe
+from trueward.goldworld.gold import (
+    GoldBreakdown,
+    gold_reward,
+    judge,
+    score_text,
+    word_count,
+)
+from trueward.goldworld.scenarios import (
+    build_scenarios,
+    held_out_tasks,
+    sample_responses,
+    train_tasks,
+)
+from trueward.goldworld.tasks import Task, draw_task, format_prompt, parse_prompt
+from trueward.goldworld.tokenizer import BASE_PATH, MAX_LENGTH, build_tokenizer
+from trueward.goldworld.words import VALUES
+from trueward.goldworld.writers import (
+    Writer,
+    held_out_writers,
+    neutral_writer,
+    train_writers,
+    write,
+)
+
+__all__ = [
+    "BASE_PATH",
+    "MAX_LENGTH",
+    "VALUES",
+    "DescribedAnswer",
+    "DescribedPrompt",
+    "GoldBreakdown",
+    "Task",
+    "WorldConfig",
+    "Writer",
+    "build_scenarios",
+    "build_tokenizer",
+    "describe",
+    "draw_task",
+    "format_prompt",
+    "gold_reward",
+    "held_out_tasks",
+    "held_out_writers",
+    "judge",
+    "neutral_writer",
+    "parse_prompt",
+    "sample_responses",
+    "score_text",
+    "train_tasks",
+    "train_writers",
+    "word_count",
+    "write",
+]

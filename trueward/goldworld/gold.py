@@ -1,0 +1,115 @@
+"""The gold reward: parses a response and judges it by rules that are known exactly."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+from trueward.goldworld.tasks import Task, parse_prompt
+from trueward.goldworld.words import KEY_BY_WORD, KIND_BY_VALUE
+
+_TOKEN: Final = re.compile(r"\w+|[^\w\s]")
+_SENTENCE: Final = re.compile(r"[.!?;]|(?=-)")
+_DASH: Final = "-"
+
+
+@dataclass(frozen=True)
+class GoldBreakdown:
+    """What the gold reward saw in a response; counts, except where said."""
+
+    asked: int
+    correct: int
+    wrong: int
+    irrelevant: int
+    repeated: int
+    banned: bool
+    wrong_format: bool
+    words_over: int
+
+    def terms(self) -> dict[str, float]:
+        """Each term's part of the reward; they add up to it."""
+        return {
+            "correct": 4.0 * self.correct / self.asked,
+            "wrong": -2.5 * self.wrong / self.asked,
+            "irrelevant": -0.5 * self.irrelevant,
+            "repeated": -0.5 * self.repeated,
+            "banned": -1.0 * self.banned,
+            "wrong format": -0.8 * self.wrong_format,
+            "over length": -0.04 * self.words_over,
+        }
+
+    @property
+    def reward(self) -> float:
+        """The gold reward r*; 4 at best, no lower bound."""
+        return sum(self.terms().values())
+
+
+def gold_reward(task: Task, response: str) -> float:
+    """How well a response serves a task.
+
+    r* = 4·correct/K − 2.5·wrong/K − 0.5·irrelevant − 0.5·repeated − 1·banned
+         − 0.8·wrong format − 0.04·words over budget, with K the number of facts asked for.
+    """
+    return judge(task, response).reward
+
+
+def score_text(prompt: str, response: str) -> float:
+    """`gold_reward` from the texts alone, so that any policy's answer can be scored.
+
+    Raises:
+        DataError: `prompt` is no prompt of this world.
+    """
+    return gold_reward(parse_prompt(prompt), response)
+
+
+def judge(task: Task, response: str) -> GoldBreakdown:
+    """The gold reward's reading of a response.
+
+    A value of a key's kind in the same sentence as a word for the key states that fact; it
+    belongs to the nearest such key before it, else after it. A requested fact is correct once;
+    each distinct wrong value counts once; saying the same again is repetition. A response is a
+    list when every sentence that states something opens with a dash, prose when none does; one
+    that states nothing has no format, hence a wrong one.
+    """
+    facts = dict(task.facts)
+    sentences = _sentences(response)
+    statements = [_statements(sentence) for sentence in sentences]
+    distinct = Counter(pair for found in statements for pair in found)
+    requested = {pair for pair in distinct if pair[0] in facts}
+    correct = sum(facts[key] == value for key, value in requested)
+    words = [word for sentence in sentences for word in sentence if word[0].isalnum()]
+    dashed = {
+        sentence[0] == _DASH for sentence, found in zip(sentences, statements, strict=True) if found
+    }
+    return GoldBreakdown(
+        asked=len(facts),
+        correct=correct,
+        wrong=len(requested) - correct,
+        irrelevant=len(distinct) - len(requested),
+        repeated=distinct.total() - len(distinct),
+        banned=task.banned in words,
+        wrong_format=dashed != {task.format == "list"},
+        words_over=max(0, len(words) - task.budget),
+    )
+
+
+def word_count(text: str) -> int:
+    """Words of a text, punctuation apart."""
+    return sum(token[0].isalnum() for token in _TOKEN.findall(text))
+
+
+def _sentences(response: str) -> list[list[str]]:
+    parts = (_TOKEN.findall(part) for part in _SENTENCE.split(response.lower()))
+    return [tokens for tokens in parts if tokens]
+
+
+def _statements(sentence: list[str]) -> list[tuple[str, str]]:
+    keys = [(i, KEY_BY_WORD[token]) for i, token in enumerate(sentence) if token in KEY_BY_WORD]
+    found = []
+    for i, token in enumerate(sentence):
+        kind = KIND_BY_VALUE.get(token)
+        fitting = [(at, key.name) for at, key in keys if key.kind == kind]
+        if fitting:
+            before = [name for at, name in fitting if at < i]
+            found.append((before[-1] if before else fitting[0][1], token))
+    return found

@@ -1,0 +1,259 @@
+"""`Scorer`: a reward model that takes text or messages."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from trueward.data import Encoder
+from trueward.data.messages import as_messages, as_text, check_text
+from trueward.errors import DataError, InputError, ModelError
+from trueward.files import JsonField
+from trueward.models import (
+    load_reward_model,
+    position_limit,
+    read_object,
+    score_sequences,
+    settle_layout,
+    unwrap,
+)
+from trueward.types import Turns
+
+TRUNCATIONS = ("error", "truncate_left", "truncate_right")
+
+
+@dataclass(frozen=True)
+class Rewards:
+    """One row a response, in the order given, on the CPU."""
+
+    values: Float[Tensor, " responses"]
+    """Rewards in logits, read out in float32."""
+    hidden: Float[Tensor, "responses hidden"]
+    """What the head turned into them."""
+    before_norm: Float[Tensor, "responses hidden"] | None
+    tokens: tuple[int, ...]
+    """Length of each sequence, prompt and response."""
+    truncated: int
+    """Sequences that were cut to `max_length`."""
+
+
+class Scorer:
+    """Rewards of responses, the same whatever else is in the batch.
+
+    Each sequence is scored as `AutoModelForSequenceClassification` scores it alone. Prompts and
+    responses go through the tokenizer's chat template, text as one message of the user or the
+    assistant; with `text` (the default where there is no template) they are joined as text. A
+    prompt that several responses share is computed once.
+
+    Args:
+        model: A `*ForSequenceClassification` model with one label.
+        tokenizer: The tokenizer that lies beside it.
+        max_length: Longest sequence in tokens; None for the model's own limit.
+        truncation: What becomes of longer ones: `error`, `truncate_left` or `truncate_right`.
+        batch_tokens: Tokens in a batch at most; changes speed and memory, not scores.
+        text: Join messages as text even where there is a chat template; None: where there is none
+            (a checkpoint of ours: where it was trained on text).
+
+    Raises:
+        ModelError: the model has no head or several labels.
+        InputError: an unknown truncation.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        max_length: int | None = None,
+        truncation: str = "error",
+        batch_tokens: int = 8192,
+        text: bool | None = None,
+    ) -> None:
+        if truncation not in TRUNCATIONS:
+            valid = ", ".join(TRUNCATIONS)
+            raise InputError(f"truncation={truncation!r} is unknown; valid: {valid}")
+        plain = unwrap(model)
+        if plain.config.num_labels != 1:
+            raise ModelError(f"expected a model with one label, got {plain.config.num_labels}")
+        limits = [n for n in (max_length, position_limit(plain)) if n is not None]
+        self.model = model
+        self.encoder = Encoder(tokenizer, min(limits, default=None), truncation)
+        self.batch_tokens = batch_tokens
+        self.text = tokenizer.chat_template is None if text is None else text
+        config = plain.config.get_text_config()
+        self._class_pad = config.pad_token_id
+        self._pad = config.pad_token_id or tokenizer.pad_token_id or 0
+        config.pad_token_id = self._pad  # without one the class refuses more than one sequence
+        self._layout, self._proven = "", 0
+
+    @classmethod
+    def from_pretrained(
+        cls, path: str, *, device: str | None = None, dtype: Any = torch.float32, **settings: Any
+    ) -> "Scorer":
+        """Load a checkpoint, or an adapter, from a folder or the hub, in evaluation mode.
+
+        `settings` are those of the class; where they are silent, what the model was trained with
+        counts (`trueward.json` beside it).
+
+        Raises:
+            ModelError: there is no model with a reward head, or no tokenizer beside it.
+            InputError: what is beside it is damaged.
+        """
+        model = load_reward_model(path, dtype=dtype)
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(path)
+        except (OSError, ValueError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ModelError(f"cannot read a tokenizer at {path!r}: {reason}") from error
+        accelerator = torch.accelerator.current_accelerator()
+        model.to(device or accelerator or "cpu")
+        return cls(model, tokenizer, **{**as_trained(path), **settings})
+
+    def score(self, prompts: Sequence[Turns], responses: Sequence[Turns]) -> list[float]:
+        """One reward for each prompt and response, in logits.
+
+        Raises:
+            DataError: lengths differ, a sequence is too long, messages that cannot be encoded.
+            ModelError: a reward is not a number.
+        """
+        if len(prompts) != len(responses):
+            raise DataError(f"got {len(prompts)} prompts and {len(responses)} responses")
+        first: dict[str, int] = {}
+        groups = [first.setdefault(repr(prompt), i) for i, prompt in enumerate(prompts)]
+        return self._read(prompts, responses, groups, states=False).values.tolist()
+
+    def score_groups(
+        self,
+        prompts: Sequence[Turns],
+        responses: Sequence[Sequence[Turns]],
+        *,
+        advance: Callable[[int], object] = lambda count: None,
+    ) -> list[list[float]]:
+        """The rewards of each prompt's responses. Raises as `score`.
+
+        `advance` is told the number of responses after each batch.
+        """
+        values = self._groups(prompts, responses, advance, states=False).values.tolist()
+        edges = accumulate((len(group) for group in responses), initial=0)
+        return [values[start:stop] for start, stop in pairwise(edges)]
+
+    def read_groups(
+        self,
+        prompts: Sequence[Turns],
+        responses: Sequence[Sequence[Turns]],
+        *,
+        advance: Callable[[int], object] = lambda count: None,
+    ) -> Rewards:
+        """Rewards and hidden states of all responses, group after group. Raises as `score`."""
+        return self._groups(prompts, responses, advance, states=True)
+
+    def _groups(
+        self,
+        prompts: Sequence[Turns],
+        responses: Sequence[Sequence[Turns]],
+        advance: Callable[[int], object],
+        *,
+        states: bool,
+    ) -> Rewards:
+        if len(prompts) != len(responses):
+            raise DataError(f"got {len(prompts)} prompts and {len(responses)} lists of responses")
+        groups = [i for i, group in enumerate(responses) for _ in group]
+        flat = [response for group in responses for response in group]
+        return self._read([prompts[i] for i in groups], flat, groups, advance, states=states)
+
+    def encode(self, prompt: Turns, response: Turns) -> list[int]:
+        """The token ids that are scored, before any truncation. Raises DataError."""
+        check_text([prompt, response], "a prompt or response")
+        if self.text:
+            return self.encoder.encode(as_text(prompt), as_text(response))
+        return self.encoder.encode(as_messages(prompt, "user"), response)
+
+    def _read(
+        self,
+        prompts: Sequence[Turns],
+        responses: Sequence[Turns],
+        groups: Sequence[int],
+        advance: Callable[[int], object] = lambda count: None,
+        *,
+        states: bool,
+    ) -> Rewards:
+        if not responses:
+            raise DataError("got no responses to score")
+        whole = [self.encode(p, r) for p, r in zip(prompts, responses, strict=True)]
+        sequences = [self._fitted(ids, i, groups[i]) for i, ids in enumerate(whole)]
+        if max(map(len, sequences)) > self._proven:
+            self._layout = settle_layout(self.model, sequences, groups, self._pad)
+            self._proven = max(map(len, sequences))
+        scored = score_sequences(
+            self.model,
+            sequences,
+            groups=groups,
+            pad_token_id=self._pad,
+            batch_tokens=self.batch_tokens,
+            states=states,
+            layout=self._layout,
+            advance=advance,
+        )
+        _check_finite(scored.rewards)
+        cut = sum(self.encoder.excess(ids) > 0 for ids in whole)
+        lengths = tuple(map(len, sequences))
+        return Rewards(scored.rewards, scored.hidden, scored.before_norm, lengths, cut)
+
+    def _fitted(self, ids: list[int], row: int, group: int) -> list[int]:
+        if not ids:
+            raise DataError(f"response {row} (prompt {group}) has no tokens at all")
+        try:
+            fitted = self.encoder.fit(ids)
+        except DataError as error:
+            raise DataError(f"response {row} (prompt {group}): {error}") from error
+        return self._up_to_read_out(fitted or [])
+
+    def _up_to_read_out(self, ids: list[int]) -> list[int]:
+        """Without trailing pad tokens: the plain class reads the last token that is none.
+
+        Of our own checkpoints no sequence ends with one; of others' some do, where pad is EOS.
+        """
+        end = len(ids)
+        while end > 1 and ids[end - 1] == self._class_pad:
+            end -= 1
+        return ids[:end]
+
+
+def _check_finite(rewards: Tensor) -> None:
+    bad = torch.nonzero(~torch.isfinite(rewards)).flatten().tolist()
+    if bad:
+        raise ModelError(
+            f"the model's reward of response {bad[0]} is {float(rewards[bad[0]])} "
+            f"({len(bad)} of {len(rewards)} are not numbers); score in float32, and check that the "
+            "checkpoint's weights are finite"
+        )
+
+
+RECORD_FILE = "trueward.json"
+"""What training wrote beside a checkpoint: how long sequences may be, and how they are cut."""
+_READ = {
+    "max_length": JsonField.integer,
+    "truncation": JsonField.text,
+    "text": JsonField.boolean,
+}
+
+
+def as_trained(path: str) -> dict[str, Any]:
+    """The settings of `Scorer` that a checkpoint was trained with, as far as it says.
+
+    Raises:
+        InputError: the record is damaged.
+    """
+    record = read_object(path, RECORD_FILE)
+    fields = JsonField(record, f"{path}: {RECORD_FILE}", remedy="mend the field")
+    known = {
+        name: read(fields[name]) for name, read in _READ.items() if record.get(name) is not None
+    }
+    if known.get("truncation") == "drop":  # a training pair may be left out, a response may not
+        del known["truncation"]
+    return known

@@ -1,0 +1,75 @@
+"""Benchmark suites: rows in, items to score out; scores in, numbers with intervals out."""
+
+from trueward.errors import InputError, nearest
+from trueward.suites import (
+    best_of_n,
+    hhh,
+    judgebench,
+    llmbar,
+    pairs,
+    ppe,
+    ppe_correctness,
+    rewardbench,
+    rewardbench2,
+    rm_bench,
+    rmb,
+    scenarios,
+)
+from trueward.suites.compare import SuiteDifference, compare_suites
+from trueward.suites.compare_models import Compared, compare_models
+from trueward.suites.contamination import Contamination, contamination
+from trueward.suites.result import (
+    Part,
+    SuiteResult,
+    load_suite_result,
+    save_suite_result,
+)
+from trueward.suites.score_files import read_scores, scores_of
+from trueward.suites.suite import Suite
+
+SUITES: tuple[Suite, ...] = (
+    rewardbench.SUITE,
+    rewardbench2.SUITE,
+    rm_bench.SUITE,
+    judgebench.SUITE,
+    rmb.SUITE,
+    hhh.SUITE,
+    llmbar.SUITE,
+    ppe.SUITE,
+    ppe_correctness.SUITE,
+    scenarios.SUITE,
+    pairs.SUITE,
+    best_of_n.SUITE,
+)
+"""In the order in which tables show them."""
+
+
+def suite(name: str) -> Suite:
+    """The suite of that name.
+
+    Raises:
+        InputError: there is none.
+    """
+    for one in SUITES:
+        if one.name == name:
+            return one
+    raise InputError(f"no suite {name!r}; {nearest(name, [one.name for one in SUITES])}")
+
+
+__all__ = [
+    "SUITES",
+    "Compared",
+    "Contamination",
+    "Part",
+    "Suite",
+    "SuiteDifference",
+    "SuiteResult",
+    "compare_models",
+    "compare_suites",
+    "contamination",
+    "load_suite_result",
+    "read_scores",
+    "save_suite_result",
+    "scores_of",
+    "suite",
+]

@@ -1,0 +1,80 @@
+"""RM-Bench: three styles of a right and of a wrong response, all nine comparisons."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from trueward.files import JsonField
+from trueward.suites.fields import conversation, has, identity, one_of, replies
+from trueward.suites.outcomes import Outcome
+from trueward.suites.sources import Table
+from trueward.suites.suite import ScoreLists, Suite
+from trueward.suites.weights import Weights, mean, plain_mean
+from trueward.types import Item
+
+STYLES = ("concise", "detailed plain", "detailed markdown")
+DOMAINS = {
+    "chat": ("chat",),
+    "math": ("math",),
+    "code": ("code",),
+    "safety": ("safety-refuse", "safety-response"),
+}
+LEVELS = {
+    "easy": [(1, 0), (2, 0), (2, 1)],
+    "normal": [(0, 0), (1, 1), (2, 2)],
+    "hard": [(0, 1), (0, 2), (1, 2)],
+}
+"""(style of the right, style of the wrong response): easy where the right one has more style."""
+_DOMAIN_OF = {name: domain for domain, names in DOMAINS.items() for name in names}
+
+
+def item(row: JsonField, table: str, number: int) -> Item:
+    """Six responses, the right ones first; the domain is the row's, or the file's name."""
+    if has(row, "domain"):
+        subset = one_of(row["domain"], tuple(_DOMAIN_OF))
+    else:
+        subset = table.rpartition("/")[2].removesuffix("_filtered")
+        if subset not in _DOMAIN_OF:
+            row["domain"].fail("a domain")
+    return Item(
+        id=f"{subset}/{identity(row['id'])}",
+        prompt=conversation(row["prompt"]),
+        responses=replies(row["chosen"], len(STYLES)) + replies(row["rejected"], len(STYLES)),
+        subset=subset,
+    )
+
+
+def outcomes(items: Sequence[Item], scores: ScoreLists) -> Iterator[Outcome]:
+    """For each level the share of its three comparisons won; a tie is lost."""
+    for place, (one, row) in enumerate(zip(items, scores, strict=True)):
+        right, wrong = row[: len(STYLES)], row[len(STYLES) :]
+        for level, pairs in LEVELS.items():
+            won = sum(right[i] > wrong[j] for i, j in pairs)
+            tied = any(right[i] == wrong[j] for i, j in pairs)
+            yield Outcome(f"{_DOMAIN_OF[one.subset]}/{level}", place, won / len(pairs), tied)
+
+
+def parts(counts: Mapping[str, int]) -> dict[str, Weights]:
+    """Domains (the mean of their levels), their mean, and each level's mean over domains."""
+    cells = {
+        (domain, level): mean(f"{domain}/{level}", counts) for domain in DOMAINS for level in LEVELS
+    }
+    domains = {domain: plain_mean(cells[domain, level] for level in LEVELS) for domain in DOMAINS}
+    levels = {level: plain_mean(cells[domain, level] for domain in DOMAINS) for level in LEVELS}
+    each = {f"{domain}/{level}": cell for (domain, level), cell in cells.items()}
+    return {"overall": plain_mean(domains.values()), **levels, **domains, **each}
+
+
+SUITE = Suite(
+    name="rm-bench",
+    measures="accuracy where right and wrong differ subtly, under easy, equal and hard style",
+    primary="overall",
+    tie_rule="a tie is wrong",
+    local_format="rows `id, prompt, chosen[3], rejected[3]` (styles concise, detailed plain, "
+    "detailed markdown) and `domain`, or a file a domain: `chat_filtered.json`",
+    citation="Liu et al. (2024), RM-Bench, arXiv:2410.16184",
+    origin="THU-KEG/RM-Bench",
+    licence="ODC-BY",
+    item=item,
+    outcomes=outcomes,
+    parts=parts,
+    tables=(Table("THU-KEG/RM-Bench", "train", "RM-Bench"),),
+)
