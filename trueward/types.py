@@ -116,18 +116,3 @@ class Prompt:
     """Columns of the row that go along: arguments of the chat template, the pair's weight."""
     where: str = ""
     """File and row, for error messages."""
-
-
-@dataclass(frozen=True)
-class Item:
-    """One prompt of a benchmark and the responses that a reward model is to score."""
-
-    id: str
-    """No other item of the suite has it."""
-    prompt: list[dict[str, Any]]
-    """Messages with `role` and `content`."""
-    responses: tuple[str, ...]
-    """The assistant's possible answers; scores come in this order."""
-    subset: str
-    labels: Mapping[str, Any] = field(default_factory=dict)
-    """What the suite's metric needs: which responses are right, gold scores."""

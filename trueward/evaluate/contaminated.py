@@ -1,13 +1,11 @@
 """Prompts that a model may have been trained on against the items of a suite."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from trueward.evaluate.tasks import Task
 from trueward.suites import Contamination, contamination
-from trueward.suites.contamination import words_of
-from trueward.suites.train_prompts import prompt_hash
 from trueward.types import Turns
 
 
@@ -23,14 +21,7 @@ class TrainingPrompts:
 
     def check(self, task: Task) -> Contamination:
         """Each of the task's items against these prompts."""
-        found = contamination(task.items, self.prompts or ())
-        hashed = [
-            bool(words_of(item.prompt)) and prompt_hash(item.prompt) in self.hashes
-            for item in found.items
-        ]
-        kinds = ("exact" if yes else k for yes, k in zip(hashed, found.kinds, strict=True))
-        overlaps = (1.0 if yes else o for yes, o in zip(hashed, found.overlaps, strict=True))
-        return replace(found, kinds=tuple(kinds), overlaps=tuple(overlaps))
+        return contamination(task.items, self.prompts or (), hashes=self.hashes)
 
     def joined(self, other: "TrainingPrompts") -> "TrainingPrompts":
         """What two that name one source know together."""
@@ -51,8 +42,8 @@ class Exposure:
     @property
     def ids(self) -> frozenset[str]:
         """Of the items whose prompt is there, word for word or nearly."""
-        pairs = zip(self.found.items, self.found.kinds, strict=True)
-        return frozenset(item.id for item, kind in pairs if kind != "none")
+        pairs = zip(self.found.prompts, self.found.kinds, strict=True)
+        return frozenset(str(item.id) for item, kind in pairs if kind != "none")
 
     def document(self) -> dict[str, Any]:
         """The counts, by subset."""

@@ -136,7 +136,7 @@ class ScoreFile:
     def judge(self, task: Task, place: Place, begin: Begin) -> SuiteResult:
         """Judge the file's scores."""
         begin_record(place.rows.record, self.identity(task), {"path": self.path, **self.facts})
-        return task.judged([self._scores[item.id] for item in task.items], self.label)
+        return task.judged([self._scores[str(item.id)] for item in task.items], self.label)
 
     def release(self) -> None:
         """Nothing is held that is large."""

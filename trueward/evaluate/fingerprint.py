@@ -3,13 +3,12 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from trueward.errors import ModelError
 from trueward.models import ADAPTER_FILE, checkpoint_file, read_object
-from trueward.types import Item
+from trueward.types import Prompt
 
 FILES = (
     "config.json",
@@ -44,9 +43,18 @@ def model_digest(path: str) -> str:
     return own if base is None else f"{own} on {model_digest(str(base))}"
 
 
-def data_digest(items: Iterable[Item]) -> str:
+def data_digest(items: Iterable[Prompt]) -> str:
     """A digest of items: their prompts, responses and labels, in order."""
-    return rows_digest(map(asdict, items))
+    return rows_digest(
+        {
+            "id": one.id,
+            "prompt": one.prompt,
+            "responses": one.responses,
+            "subset": one.subset,
+            "labels": dict(one.labels) | ({} if one.scores is None else {"gold": one.scores}),
+        }
+        for one in items
+    )
 
 
 def rows_digest(rows: Iterable[Mapping[str, Any]]) -> str:

@@ -9,7 +9,7 @@ from trueward.data import load_rows
 from trueward.errors import DataError
 from trueward.evaluate.fingerprint import data_digest
 from trueward.suites import Suite, SuiteResult, suite
-from trueward.types import Item
+from trueward.types import Prompt
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,9 @@ class Task:
     """A suite and its items, perhaps not all of them."""
 
     suite: Suite
-    whole: tuple[Item, ...]
+    whole: tuple[Prompt, ...]
     """Every item of the data."""
-    items: tuple[Item, ...]
+    items: tuple[Prompt, ...]
     """Those that are judged."""
     limit: int | None = None
     """Only the first so many of each subset."""
@@ -84,7 +84,7 @@ def load_task(name: str, source: str | None = None, *, limit: int | None = None)
     return Task(one, whole, items, limit, source=source)
 
 
-def first_of_each(items: Collection[Item], limit: int) -> tuple[Item, ...]:
+def first_of_each(items: Collection[Prompt], limit: int) -> tuple[Prompt, ...]:
     """The first `limit` items of each subset, in their order."""
     seen: Counter[str] = Counter()
     kept = []

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from trueward.data.messages import as_text
 from trueward.errors import DataError
 from trueward.scorer import Scorer
-from trueward.types import Item, Turns
+from trueward.types import Prompt, Turns
 
 SEAM = "\n\n"
 """Between the texts of a benchmark's prompt and response where neither has white space there."""
@@ -22,13 +22,15 @@ class Lengths:
     """In tokens, before any truncation."""
 
 
-def item_turns(scorer: Scorer, item: Item) -> tuple[Turns, list[Turns]]:
+def item_turns(scorer: Scorer, item: Prompt) -> tuple[Turns, list[Turns]]:
     """An item's prompt and responses: messages for the chat template, or text with a seam."""
     if not scorer.text:
         return item.prompt, list(item.responses)
     prompt = as_text(item.prompt)
     ends = prompt[-1:].isspace() or not prompt
-    return prompt, [r if ends or r[:1].isspace() else SEAM + r for r in item.responses]
+    return prompt, [
+        r if ends or r[:1].isspace() else SEAM + r for r in map(as_text, item.responses)
+    ]
 
 
 def check_lengths(scorer: Scorer, groups: Iterable[tuple[str, Turns, list[Turns]]]) -> Lengths:

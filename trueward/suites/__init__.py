@@ -1,12 +1,11 @@
-"""Benchmark suites: rows in, items to score out; scores in, numbers with intervals out."""
+"""Benchmark suites: rows become prompts to score, and scores numbers with intervals."""
 
 from trueward.errors import InputError, nearest
 from trueward.suites import (
-    best_of_n,
     hhh,
     judgebench,
     llmbar,
-    pairs,
+    own_data,
     ppe,
     ppe_correctness,
     rewardbench,
@@ -15,8 +14,7 @@ from trueward.suites import (
     rmb,
     scenarios,
 )
-from trueward.suites.compare import SuiteDifference, compare_suites
-from trueward.suites.compare_models import Compared, compare_models
+from trueward.suites.compare import Compared, SuiteDifference, compare_models, compare_suites
 from trueward.suites.contamination import Contamination, contamination
 from trueward.suites.result import (
     Part,
@@ -24,7 +22,7 @@ from trueward.suites.result import (
     load_suite_result,
     save_suite_result,
 )
-from trueward.suites.score_files import read_scores, scores_of
+from trueward.suites.rows import read_scores, scores_of
 from trueward.suites.suite import Suite
 
 SUITES: tuple[Suite, ...] = (
@@ -38,18 +36,14 @@ SUITES: tuple[Suite, ...] = (
     ppe.SUITE,
     ppe_correctness.SUITE,
     scenarios.SUITE,
-    pairs.SUITE,
-    best_of_n.SUITE,
+    own_data.PAIRS,
+    own_data.BEST_OF_N,
 )
 """In the order in which tables show them."""
 
 
 def suite(name: str) -> Suite:
-    """The suite of that name.
-
-    Raises:
-        InputError: there is none.
-    """
+    """Return the suite of that name; InputError if there is none."""
     for one in SUITES:
         if one.name == name:
             return one

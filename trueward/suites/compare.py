@@ -1,6 +1,7 @@
-"""Two scorers on the same suites: paired bootstrap over prompts, Holm's correction over suites."""
+"""Scorers on the same suites: paired bootstrap over prompts, with Holm's correction."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from jaxtyping import Float
@@ -8,10 +9,11 @@ from numpy import ndarray
 
 from trueward.errors import InputError
 from trueward.stats import CONFIDENCE, DRAWS, bootstrap_p_value, difference, estimate, holm
-from trueward.suites.intervals import cell_means, part_values
-from trueward.suites.paired import shared_cells
-from trueward.suites.result import SuiteResult
+from trueward.suites.result import Cell, SuiteResult, Weights
+from trueward.suites.suite import cell_means, part_values
 from trueward.types import Estimate
+
+_DRAWS_A_COMPARISON = 200
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,25 @@ class SuiteDifference:
     """And the corrected p-value is below 1 − confidence."""
 
 
+@dataclass(frozen=True)
+class Compared:
+    """Differences to the first model, and the suites that could not be paired."""
+
+    differences: tuple[SuiteDifference, ...]
+    left_out: tuple[str, ...]
+    """A reason each."""
+
+
+@dataclass(frozen=True)
+class _Gap:
+    """The difference of one primary metric, and the same under resampled prompts."""
+
+    result: SuiteResult
+    baseline: SuiteResult
+    value: float
+    draws: Float[ndarray, " draws"]
+
+
 def compare_suites(
     results: Sequence[SuiteResult],
     baselines: Sequence[SuiteResult],
@@ -40,10 +61,10 @@ def compare_suites(
     confidence: float = CONFIDENCE,
     seed: int = 0,
 ) -> tuple[SuiteDifference, ...]:
-    """The primary metric of every suite against the baseline's, in the order of `results`.
+    """Compare the primary metric of every suite with the baseline's, in the order of `results`.
 
     A draw resamples prompts and is the same for both scorers. Intervals are percentile intervals.
-    Items without a value by either scorer are left out for both.
+    Prompts without a value by either scorer are left out for both.
 
     Args:
         results: one for each suite, of one scorer.
@@ -63,20 +84,53 @@ def compare_suites(
             f"suite comparison: got {', '.join(mine) or 'nothing'} against "
             f"{', '.join(others) or 'nothing'}; judge both scorers on the same suites, each once"
         )
-    paired = [_paired(result, others[result.suite], draws, seed) for result in results]
-    p_values = [bootstrap_p_value(gaps) for _, gaps in paired]
+    gaps = [_gap(result, others[result.suite], draws, seed) for result in results]
+    return _differences(gaps, confidence)
+
+
+def compare_models(results: Mapping[str, Sequence[SuiteResult]]) -> Compared:
+    """Compare primary metrics with the first model's, paired by prompt; Holm over them all.
+
+    The number of resamplings grows with the number of comparisons, so that the smallest p-value
+    there can be, times their number, stays below 1 − confidence. A suite that cannot be paired
+    (other data, no primary metric, not judged by the first model) is left out, with its reason.
+
+    Args:
+        results: by model, its results, a suite each.
+    """
+    first, *others = results
+    baselines = {one.suite: one for one in results[first]}
+    given = [one for other in others for one in results[other]]
+    pairs = [(one, baselines[one.suite]) for one in given if one.suite in baselines]
+    draws = max(DRAWS, _DRAWS_A_COMPARISON * len(pairs))
+    gaps: list[_Gap] = []
+    left_out = [
+        f"suite comparison: {one.suite!r}: {first!r}, with which others are compared, was not "
+        "judged on it"
+        for one in given
+        if one.suite not in baselines
+    ]
+    for one, baseline in pairs:
+        try:
+            gaps.append(_gap(one, baseline, draws, seed=0))
+        except InputError as error:
+            left_out.append(str(error))
+    return Compared(_differences(gaps, CONFIDENCE), tuple(dict.fromkeys(left_out)))
+
+
+def _differences(gaps: Sequence[_Gap], confidence: float) -> tuple[SuiteDifference, ...]:
+    """Return the differences with Holm's correction over them all."""
+    p_values = [bootstrap_p_value(gap.draws) for gap in gaps]
     found = []
-    for result, (gap, gaps), p, p_holm in zip(
-        results, paired, p_values, holm(p_values), strict=True
-    ):
-        interval = estimate(gap, gaps, confidence)
+    for gap, p, p_holm in zip(gaps, p_values, holm(p_values), strict=True):
+        interval = estimate(gap.value, gap.draws, confidence)
         significant = interval.low > 0 or interval.high < 0
         found.append(
             SuiteDifference(
-                suite=result.suite,
-                metric=result.primary,
-                scorer=result.scorer,
-                baseline=others[result.suite].scorer,
+                suite=gap.result.suite,
+                metric=gap.result.primary,
+                scorer=gap.result.scorer,
+                baseline=gap.baseline.scorer,
                 estimate=interval,
                 p_value=p,
                 p_holm=p_holm,
@@ -87,20 +141,95 @@ def compare_suites(
     return tuple(found)
 
 
-def _paired(
-    result: SuiteResult, other: SuiteResult, draws: int, seed: int
-) -> tuple[float, Float[ndarray, " draws"]]:
-    """The difference of the primary metric, and the same under resampled prompts."""
-    weights, cells = shared_cells(result, other)
+def _gap(result: SuiteResult, baseline: SuiteResult, draws: int, seed: int) -> _Gap:
+    weights, cells = _shared_cells(result, baseline)
     names = list(weights)
     columns = [pair[side] for side in (0, 1) for pair in cells.values()]
     means, resampled = cell_means(columns, draws, seed)
     ours, theirs = slice(None, len(names)), slice(len(names), None)
-    gaps = [
+    value, drawn = (
         difference(
             part_values(found[..., ours], names, weights),
             part_values(found[..., theirs], names, weights),
         )
         for found in (means, resampled)
+    )
+    return _Gap(result, baseline, float(value), drawn)
+
+
+def _shared_cells(
+    result: SuiteResult, other: SuiteResult
+) -> tuple[Weights, dict[str, tuple[Cell, Cell]]]:
+    """Return the primary metric's cells of both, cut to the items with a value on both sides.
+
+    A cell in which no item is left is masked for both, as a suite masks what it has no data for.
+
+    Raises:
+        InputError: they were judged on different data, or share no value of the primary metric.
+    """
+    about = f"suite comparison: {result.suite!r}"
+    if result.data and other.data and result.data != other.data:
+        raise InputError(
+            f"{about} was judged on different data by {result.scorer!r} ({result.data}) "
+            f"and {other.scorer!r} ({other.data}); judge both on the same"
+        )
+    parts = [_primary(result, other), _primary(other, result)]
+    if any(_members(result, name) != _members(other, name) for part in parts for name in part):
+        raise InputError(
+            f"{about} was judged on different items by {result.scorer!r} and "
+            f"{other.scorer!r}; judge both on the same"
+        )
+    together = [name for name in parts[0] if name in parts[1]]
+    cut = {name: _cut(result.cells[name], other.cells[name]) for name in together}
+    cells = {name: pair for name, pair in cut.items() if pair[0].ids}
+    if not cells:
+        raise InputError(
+            f"{about}: no item has a value of {result.primary!r} by both "
+            f"{result.scorer!r} and {other.scorer!r}; leave the suite out"
+        )
+    part = min(parts, key=len)  # what is masked on one side has its weight spread already
+    kept = {name: part[name] for name in cells}
+    spread = sum(part.values()) / sum(kept.values())
+    return {name: weight * spread for name, weight in kept.items()}, cells
+
+
+def _primary(one: SuiteResult, other: SuiteResult) -> Weights:
+    """Return the weights of the primary metric; InputError says why there are none."""
+    if one.primary in one.weights:
+        return dict(one.weights[one.primary])
+    about = f"suite comparison: {one.suite!r}"
+    empty = [name for name, cell in one.cells.items() if not cell.defined]
+    if any(name in empty for name in other.weights.get(one.primary, empty)):
+        raise InputError(
+            f"{about}: every value of {one.primary!r} by {one.scorer!r} is undefined, as τ "
+            "is where all rewards of a prompt are equal; leave the suite out"
+        )
+    raise InputError(
+        f"{about} by {one.scorer!r} has no {one.primary!r}: its data is missing; judge it "
+        "on whole data, or leave the suite out"
+    )
+
+
+def _members(one: SuiteResult, cell: str) -> list[tuple[str, str]]:
+    found = one.cells.get(cell)
+    return sorted(zip(found.ids, found.units, strict=True)) if found else []
+
+
+def _cut(one: Cell, other: Cell) -> tuple[Cell, Cell]:
+    """Return both cells in one order, less the items that are undefined on either side."""
+    places = [{name: place for place, name in enumerate(cell.ids)} for cell in (one, other)]
+    both = [
+        (mine, places[1][name])
+        for name, mine in places[0].items()
+        if not math.isnan(one.values[mine] + other.values[places[1][name]])
     ]
-    return float(gaps[0]), gaps[1]
+    return _chosen(one, [mine for mine, _ in both]), _chosen(other, [its for _, its in both])
+
+
+def _chosen(cell: Cell, places: list[int]) -> Cell:
+    return Cell(
+        ids=[cell.ids[i] for i in places],
+        units=[cell.units[i] for i in places],
+        values=[cell.values[i] for i in places],
+        tied=[cell.tied[i] for i in places],
+    )

@@ -1,53 +1,57 @@
 """Which prompts of a suite were in the training data, word for word or nearly."""
 
+import hashlib
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from trueward.errors import DataError
-from trueward.types import Item
+from trueward.types import Prompt, Turns
 
 NGRAM = 8
 """Words of an n-gram."""
 THRESHOLD = 0.5
-"""Share of an item's n-grams in one training prompt from which the two are near-duplicates."""
+"""Share of a prompt's n-grams in one training prompt from which the two are near-duplicates."""
 KINDS = ("exact", "near", "none")
 _WORD = re.compile(r"[^\W_]+")
 
-Prompt: TypeAlias = str | Sequence[Mapping[str, Any]]
 Words: TypeAlias = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Contamination:
-    """Each item against the training prompts."""
+    """Each prompt of a suite against the training prompts."""
 
-    items: tuple[Item, ...]
+    prompts: tuple[Prompt, ...]
     kinds: tuple[str, ...]
-    """`exact`, `near` or `none`, one an item."""
+    """`exact`, `near` or `none`, one a prompt."""
     overlaps: tuple[float, ...]
-    """The largest share of an item's n-grams found in one training prompt; 1 where exact."""
+    """The largest share of a prompt's n-grams found in one training prompt; 1 where exact."""
 
     def summary(self) -> dict[str, dict[str, int]]:
-        """How many items of each subset are of each kind."""
+        """Count the prompts of each kind, by subset."""
         counts: dict[str, Counter[str]] = defaultdict(Counter)
-        for item, kind in zip(self.items, self.kinds, strict=True):
-            counts[item.subset][kind] += 1
+        for prompt, kind in zip(self.prompts, self.kinds, strict=True):
+            counts[prompt.subset][kind] += 1
         return {subset: {kind: found[kind] for kind in KINDS} for subset, found in counts.items()}
 
-    def clean(self) -> list[Item]:
-        """The items that are neither exact nor near."""
-        pairs = zip(self.items, self.kinds, strict=True)
-        return [item for item, kind in pairs if kind == "none"]
+    def clean(self) -> list[Prompt]:
+        """Return the prompts that are neither exact nor near."""
+        pairs = zip(self.prompts, self.kinds, strict=True)
+        return [prompt for prompt, kind in pairs if kind == "none"]
 
 
 def contamination(
-    items: Sequence[Item], training_prompts: Iterable[Prompt], *, threshold: float = THRESHOLD
+    prompts: Sequence[Prompt],
+    training_prompts: Iterable[Turns],
+    *,
+    hashes: Collection[str] = (),
+    threshold: float = THRESHOLD,
 ) -> Contamination:
-    """Find the items whose prompt is among the training prompts.
+    """Find the prompts that are among the training prompts.
 
     Prompts are compared as words: NFKC, case folded, without punctuation and white space. `exact`
     has the same words; `near` shares with one training prompt at least `threshold` of its distinct
@@ -55,18 +59,21 @@ def contamination(
     script without spaces; a paraphrase is not found.
 
     Args:
-        items: of a suite.
+        prompts: of a suite.
         training_prompts: text or messages; read once.
-        threshold: share of an item's n-grams, in (0, 1].
+        hashes: of further training prompts (`prompt_hash`): they find the same words only.
+        threshold: share of a prompt's n-grams, in (0, 1].
 
     Raises:
         DataError: the threshold is out of range.
     """
     if not 0 < threshold <= 1:
         raise DataError(f"contamination: expected a threshold in (0, 1], got {threshold:g}")
-    words = [words_of(item.prompt) for item in items]
+    words = [words_of(one.prompt) for one in prompts]
     grams = [_grams(one) for one in words]
     exact, shared = _search(words, grams, training_prompts)
+    if hashes:
+        exact |= {own for own in words if own and _hash(own) in hashes}
     overlaps = tuple(
         1.0 if own in exact else count / len(found) if found else 0.0
         for own, found, count in zip(words, grams, shared, strict=True)
@@ -75,13 +82,13 @@ def contamination(
         "exact" if own in exact else "near" if overlap >= threshold else "none"
         for own, overlap in zip(words, overlaps, strict=True)
     )
-    return Contamination(tuple(items), kinds, overlaps)
+    return Contamination(tuple(prompts), kinds, overlaps)
 
 
 def _search(
-    words: Sequence[Words], grams: Sequence[set[Words]], training_prompts: Iterable[Prompt]
+    words: Sequence[Words], grams: Sequence[set[Words]], training_prompts: Iterable[Turns]
 ) -> tuple[set[Words], list[int]]:
-    """Which of the word lists are there, and each item's most n-grams in one training prompt."""
+    """Return the word lists that are there, and each one's most n-grams in one training prompt."""
     holders: dict[Words, list[int]] = defaultdict(list)
     for place, found in enumerate(grams):
         for gram in found:
@@ -97,8 +104,17 @@ def _search(
     return exact, shared
 
 
-def words_of(prompt: Prompt) -> Words:
-    """A prompt's words, folded as they are compared."""
+def prompt_hash(prompt: Turns) -> str:
+    """Return the 64-bit BLAKE2 of a prompt's words (as they are compared), 16 hex digits."""
+    return _hash(words_of(prompt))
+
+
+def _hash(words: Words) -> str:
+    return hashlib.blake2b(" ".join(words).encode(), digest_size=8).hexdigest()
+
+
+def words_of(prompt: Turns) -> Words:
+    """Return a prompt's words, folded as they are compared."""
     text = (
         prompt
         if isinstance(prompt, str)

@@ -4,49 +4,45 @@ Its code was not at hand: the definitions follow its report.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy.stats import rankdata
 
-from trueward.files import JsonField
-from trueward.suites.fields import conversation, flag, has, identity, reply
-from trueward.suites.outcomes import Outcome
-from trueward.suites.sources import Table
-from trueward.suites.suite import ScoreLists, Suite
-from trueward.suites.weights import Weights, mean, plain_mean
-from trueward.types import Item
+from trueward.suites.rows import RowField, Table
+from trueward.suites.suite import Counts, Outcome, Parts, Suite, each, mean, plain_mean
+from trueward.types import Prompt
 
 SETS = ("MMLU-Pro", "MATH", "GPQA", "MBPP-Plus", "IFEval")
 METRICS = ("accuracy", "auc", "best_of_k")
 
 
-def item(row: JsonField, table: str, number: int) -> Item:
-    """K responses, which of them are right, and the pairs drawn from right and wrong."""
+def read_prompt(row: RowField, table: str, number: int) -> Prompt:
+    """Return K responses, which of them are right, and the pairs drawn from right and wrong."""
     subset = next((name for name in SETS if name in table), None)
     if subset is None:
         row.fail("rows of a table whose name has " + ", ".join(SETS))
-    right = [flag(field) for field in row["scores"].items()]
+    right = [one.flag() for one in row["scores"].items()]
     if len(right) < 2:
         row["scores"].fail("at least two responses")
     pairs = [tuple(pair.numbers()) for pair in row["sampled_conflict_pairs"].items()]
     ordered = [_ordered(pair, right) for pair in pairs]
     if None in ordered:
         row["sampled_conflict_pairs"].fail("pairs of a right and a wrong response's place")
-    own = [identity(row["question_id"])]
-    if has(row, "model_name"):
-        own.append(identity(row["model_name"]))
-    return Item(
+    own = [row["question_id"].identity()]
+    if row.has("model_name"):
+        own.append(row["model_name"].identity())
+    return Prompt(
         id="/".join([subset, *own]),
-        prompt=conversation(row["prompt"]),
-        responses=tuple(reply(row[f"response_{k + 1}"]) for k in range(len(right))),
+        prompt=row["prompt"].conversation(),
+        responses=tuple(row[f"response_{k + 1}"].reply() for k in range(len(right))),
         subset=subset,
         labels={"right": right, "pairs": ordered},
     )
 
 
 def _ordered(pair: tuple[float, ...], right: list[bool]) -> tuple[int, int] | None:
-    """The places of the right and the wrong response of a pair."""
+    """Return the places of the right and the wrong response; None if there are no such two."""
     places = [int(place) for place in pair if place in range(len(right))]
     if len(pair) != 2 or len(places) != 2 or right[places[0]] == right[places[1]]:
         return None
@@ -54,21 +50,21 @@ def _ordered(pair: tuple[float, ...], right: list[bool]) -> tuple[int, int] | No
     return (one, other) if right[one] else (other, one)
 
 
-def outcomes(items: Sequence[Item], scores: ScoreLists) -> Iterator[Outcome]:
-    """Accuracy on the drawn pairs (a tie is wrong), ROC AUC, and whether the top one is right."""
-    for place, (one, row) in enumerate(zip(items, scores, strict=True)):
-        right, pairs = one.labels["right"], one.labels["pairs"]
-        won = [row[good] > row[bad] for good, bad in pairs]
-        tied = any(row[good] == row[bad] for good, bad in pairs)
-        share = sum(won) / len(won) if won else math.nan
-        yield Outcome(f"{one.subset}/accuracy", place, share, tied)
-        yield Outcome(f"{one.subset}/auc", place, roc_auc(row, right), len(set(row)) < len(row))
-        top = [is_right for is_right, score in zip(right, row, strict=True) if score == max(row)]
-        yield Outcome(f"{one.subset}/best_of_k", place, sum(top) / len(top), len(top) > 1)
+def graded(prompt: Prompt, scores: Sequence[float]) -> Iterator[Outcome]:
+    """Yield accuracy on the drawn pairs (a tie is wrong), ROC AUC, and whether the top is right."""
+    right, pairs = prompt.labels["right"], prompt.labels["pairs"]
+    won = [scores[good] > scores[bad] for good, bad in pairs]
+    tied = any(scores[good] == scores[bad] for good, bad in pairs)
+    share = sum(won) / len(won) if won else math.nan
+    yield Outcome(f"{prompt.subset}/accuracy", share, tied)
+    equal = len(set(scores)) < len(scores)
+    yield Outcome(f"{prompt.subset}/auc", roc_auc(scores, right), equal)
+    top = [good for good, score in zip(right, scores, strict=True) if score == max(scores)]
+    yield Outcome(f"{prompt.subset}/best_of_k", sum(top) / len(top), len(top) > 1)
 
 
 def roc_auc(scores: Sequence[float], right: Sequence[bool]) -> float:
-    """P(right > wrong) + ½ P(equal) over pairs of a right and a wrong one; NaN without both."""
+    """Return P(right > wrong) + ½ P(equal) over right and wrong pairs; NaN without both."""
     mask = np.asarray(right, dtype=bool)
     positive, negative = int(mask.sum()), int((~mask).sum())
     if not positive or not negative:
@@ -77,8 +73,8 @@ def roc_auc(scores: Sequence[float], right: Sequence[bool]) -> float:
     return float((ranks - positive * (positive + 1) / 2) / (positive * negative))
 
 
-def parts(counts: Mapping[str, int]) -> dict[str, Weights]:
-    """Each metric's mean over the sets, and each set."""
+def parts(counts: Counts) -> Parts:
+    """Return each metric's mean over the sets, and each set."""
     cells = {
         f"{name}/{metric}": mean(f"{name}/{metric}", counts) for name in SETS for metric in METRICS
     }
@@ -97,8 +93,8 @@ SUITE = Suite(
     citation="Frick et al. (2024), How to Evaluate Reward Models for RLHF, arXiv:2410.14872",
     origin="lmarena-ai/PPE-MMLU-Pro-Best-of-K and its siblings",
     licence="not stated; mind that of each source benchmark",
-    item=item,
-    outcomes=outcomes,
+    read_prompt=read_prompt,
+    outcomes=each(graded),
     parts=parts,
     keys=("question_id",),
     tables=tuple(

@@ -1,17 +1,33 @@
 """What a suite says of one scorer, and its JSON form `trueward.suite/1`."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from trueward.files import JsonField, plain, read_json, write_json
-from trueward.suites.outcomes import Cell
-from trueward.suites.weights import Weights
 from trueward.types import Estimate
 
 SCHEMA = "trueward.suite/1"
+Weights: TypeAlias = dict[str, float]
+"""Cell to weight; empty where the part has no data."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The values of one kind, at most one an item; NaN is undefined. Four lists of equal length."""
+
+    ids: Sequence[str]
+    units: Sequence[str]
+    """The prompt of each, which the bootstrap resamples."""
+    values: Sequence[int | float]
+    tied: Sequence[bool]
+
+    @property
+    def defined(self) -> int:
+        """Return how many values are not NaN."""
+        return sum(not math.isnan(value) for value in self.values)
 
 
 @dataclass(frozen=True)

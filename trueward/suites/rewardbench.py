@@ -1,14 +1,17 @@
 """RewardBench: chat, hard chat, safety and reasoning pairs, and four older preference sets."""
 
-from collections.abc import Iterator, Mapping, Sequence
-
-from trueward.files import JsonField
-from trueward.suites.fields import one_of, subset_pair
-from trueward.suites.outcomes import Outcome, strictly_best
-from trueward.suites.sources import Table
-from trueward.suites.suite import ScoreLists, Suite
-from trueward.suites.weights import Weights, blend, mean, plain_mean
-from trueward.types import Item
+from trueward.suites.rows import RowField, Table, pair_in_subset
+from trueward.suites.suite import (
+    Counts,
+    Parts,
+    Suite,
+    blend,
+    each,
+    mean,
+    plain_mean,
+    strictly_best,
+)
+from trueward.types import Prompt
 
 SECTIONS = {
     "Chat": {
@@ -45,21 +48,15 @@ _PRIOR_WEIGHT, _SECTION_WEIGHT = 1.0, 2.0
 _SUBSETS = tuple(subset for section in SECTIONS.values() for subset in section)
 
 
-def item(row: JsonField, table: str, number: int) -> Item:
-    """A pair; a prior set is known by its table's name, the rest by the row's subset."""
+def read_prompt(row: RowField, table: str, number: int) -> Prompt:
+    """Return a pair; a prior set is known by its table's name, the rest by the row's subset."""
     name = table.rpartition("/")[2]
-    subset = name if name in PRIOR else one_of(row["subset"], (*_SUBSETS, *PRIOR))
-    return subset_pair(row, subset, number)
+    subset = name if name in PRIOR else row["subset"].one_of((*_SUBSETS, *PRIOR))
+    return pair_in_subset(row, subset, number)
 
 
-def outcomes(items: Sequence[Item], scores: ScoreLists) -> Iterator[Outcome]:
-    """1 where the chosen response scores higher; a tie is wrong."""
-    for place, (one, row) in enumerate(zip(items, scores, strict=True)):
-        yield strictly_best(place, one.subset, row)
-
-
-def parts(counts: Mapping[str, int]) -> dict[str, Weights]:
-    """Subsets, sections by fixed counts, and 2:2:2:2:1 with the prior sets; absent ones masked."""
+def parts(counts: Counts) -> Parts:
+    """Return subsets, sections by fixed counts, and 2:2:2:2:1 with the prior sets."""
     subsets = {name: mean(name, counts) for name in (*_SUBSETS, *PRIOR)}
     sections = {
         section: blend((weight, subsets[name]) for name, weight in members.items())
@@ -81,8 +78,8 @@ SUITE = Suite(
     citation="Lambert et al. (2024), RewardBench, arXiv:2403.13787",
     origin="allenai/reward-bench, allenai/preference-test-sets",
     licence="ODC-BY",
-    item=item,
-    outcomes=outcomes,
+    read_prompt=read_prompt,
+    outcomes=each(strictly_best),
     parts=parts,
     tables=(
         Table("allenai/reward-bench", "filtered", "reward-bench"),

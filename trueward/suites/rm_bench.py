@@ -1,14 +1,10 @@
 """RM-Bench: three styles of a right and of a wrong response, all nine comparisons."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-from trueward.files import JsonField
-from trueward.suites.fields import conversation, has, identity, one_of, replies
-from trueward.suites.outcomes import Outcome
-from trueward.suites.sources import Table
-from trueward.suites.suite import ScoreLists, Suite
-from trueward.suites.weights import Weights, mean, plain_mean
-from trueward.types import Item
+from trueward.suites.rows import RowField, Table
+from trueward.suites.suite import Counts, Outcome, Parts, Suite, each, mean, plain_mean
+from trueward.types import Prompt
 
 STYLES = ("concise", "detailed plain", "detailed markdown")
 DOMAINS = {
@@ -26,34 +22,33 @@ LEVELS = {
 _DOMAIN_OF = {name: domain for domain, names in DOMAINS.items() for name in names}
 
 
-def item(row: JsonField, table: str, number: int) -> Item:
-    """Six responses, the right ones first; the domain is the row's, or the file's name."""
-    if has(row, "domain"):
-        subset = one_of(row["domain"], tuple(_DOMAIN_OF))
+def read_prompt(row: RowField, table: str, number: int) -> Prompt:
+    """Return six responses, right ones first; the domain is the row's, or the file's name."""
+    if row.has("domain"):
+        subset = row["domain"].one_of(tuple(_DOMAIN_OF))
     else:
         subset = table.rpartition("/")[2].removesuffix("_filtered")
         if subset not in _DOMAIN_OF:
             row["domain"].fail("a domain")
-    return Item(
-        id=f"{subset}/{identity(row['id'])}",
-        prompt=conversation(row["prompt"]),
-        responses=replies(row["chosen"], len(STYLES)) + replies(row["rejected"], len(STYLES)),
+    return Prompt(
+        id=f"{subset}/{row['id'].identity()}",
+        prompt=row["prompt"].conversation(),
+        responses=row["chosen"].replies(len(STYLES)) + row["rejected"].replies(len(STYLES)),
         subset=subset,
     )
 
 
-def outcomes(items: Sequence[Item], scores: ScoreLists) -> Iterator[Outcome]:
-    """For each level the share of its three comparisons won; a tie is lost."""
-    for place, (one, row) in enumerate(zip(items, scores, strict=True)):
-        right, wrong = row[: len(STYLES)], row[len(STYLES) :]
-        for level, pairs in LEVELS.items():
-            won = sum(right[i] > wrong[j] for i, j in pairs)
-            tied = any(right[i] == wrong[j] for i, j in pairs)
-            yield Outcome(f"{_DOMAIN_OF[one.subset]}/{level}", place, won / len(pairs), tied)
+def by_level(prompt: Prompt, scores: Sequence[float]) -> Iterator[Outcome]:
+    """Yield for each level the share of its three comparisons won; a tie is lost."""
+    right, wrong = scores[: len(STYLES)], scores[len(STYLES) :]
+    for level, pairs in LEVELS.items():
+        won = sum(right[i] > wrong[j] for i, j in pairs)
+        tied = any(right[i] == wrong[j] for i, j in pairs)
+        yield Outcome(f"{_DOMAIN_OF[prompt.subset]}/{level}", won / len(pairs), tied)
 
 
-def parts(counts: Mapping[str, int]) -> dict[str, Weights]:
-    """Domains (the mean of their levels), their mean, and each level's mean over domains."""
+def parts(counts: Counts) -> Parts:
+    """Return domains (means of levels), their mean, and each level's mean over domains."""
     cells = {
         (domain, level): mean(f"{domain}/{level}", counts) for domain in DOMAINS for level in LEVELS
     }
@@ -73,8 +68,8 @@ SUITE = Suite(
     citation="Liu et al. (2024), RM-Bench, arXiv:2410.16184",
     origin="THU-KEG/RM-Bench",
     licence="ODC-BY",
-    item=item,
-    outcomes=outcomes,
+    read_prompt=read_prompt,
+    outcomes=each(by_level),
     parts=parts,
     tables=(Table("THU-KEG/RM-Bench", "train", "RM-Bench"),),
 )

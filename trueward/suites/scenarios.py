@@ -1,47 +1,37 @@
 """The four scenarios: do the rewards order a prompt's responses as the gold scores do?"""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-from trueward.files import JsonField
 from trueward.metrics import kendall_per_prompt
-from trueward.suites.fields import conversation, identity, replies
-from trueward.suites.outcomes import Outcome
-from trueward.suites.suite import ScoreLists, Suite
-from trueward.suites.weights import Weights, mean, plain_mean
-from trueward.types import Item
+from trueward.suites.rows import RowField
+from trueward.suites.suite import Outcome, Suite, averaged, each
+from trueward.types import Prompt
 
 SCENARIOS = ("in_domain", "prompt_disjoint", "response_disjoint", "mutual_disjoint")
 
 
-def item(row: JsonField, table: str, number: int) -> Item:
-    """A group: a prompt, its responses and their gold scores; the scenario is the table's name."""
+def read_prompt(row: RowField, table: str, number: int) -> Prompt:
+    """Return responses with their gold scores; the scenario is the table's name."""
     scenario = table.rpartition("/")[2]
     if scenario not in SCENARIOS:
         row.fail("rows of a table named " + ", ".join(SCENARIOS))
-    responses = replies(row["responses"])
+    responses = row["responses"].replies()
     gold = row["scores"].numbers()
     if len(gold) != len(responses):
         row["scores"].fail(f"{len(responses)} scores, one a response")
-    return Item(
-        id=f"{scenario}/{identity(row['prompt_id'])}",
-        prompt=conversation(row["prompt"]),
+    return Prompt(
+        id=f"{scenario}/{row['prompt_id'].identity()}",
+        prompt=row["prompt"].conversation(),
         responses=responses,
         subset=scenario,
-        labels={"gold": gold},
+        scores=tuple(gold),
     )
 
 
-def outcomes(items: Sequence[Item], scores: ScoreLists) -> Iterator[Outcome]:
-    """Kendall's τ-b of each prompt; NaN where a side has fewer than two distinct values."""
-    taus = kendall_per_prompt(scores, [one.labels["gold"] for one in items])
-    for place, (one, row, tau) in enumerate(zip(items, scores, taus, strict=True)):
-        yield Outcome(one.subset, place, tau, len(set(row)) < len(row))
-
-
-def parts(counts: Mapping[str, int]) -> dict[str, Weights]:
-    """The four scenarios and their mean."""
-    each = {name: mean(name, counts) for name in SCENARIOS}
-    return {"overall": plain_mean(each.values()), **each}
+def tau(prompt: Prompt, scores: Sequence[float]) -> Iterator[Outcome]:
+    """Yield Kendall's τ-b; NaN where a side has fewer than two distinct values."""
+    (value,) = kendall_per_prompt([scores], [prompt.scores or ()])
+    yield Outcome(prompt.subset, value, len(set(scores)) < len(scores))
 
 
 SUITE = Suite(
@@ -55,9 +45,9 @@ SUITE = Suite(
     citation="this project, docs/study.md",
     origin="your own data, by `split_scenarios`, or the gold world",
     licence="that of the data",
-    item=item,
-    outcomes=outcomes,
-    parts=parts,
+    read_prompt=read_prompt,
+    outcomes=each(tau),
+    parts=averaged(SCENARIOS),
     keys=("prompt_id",),
     only=SCENARIOS,
 )

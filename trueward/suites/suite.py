@@ -1,28 +1,57 @@
-"""What a suite is: how its rows become items, and what its metric makes of their scores."""
+"""A suite: its rows become prompts, and scores of their responses become numbers with intervals."""
 
+import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
 
 from trueward.errors import DataError
-from trueward.files import JsonField
-from trueward.stats import CONFIDENCE, DRAWS
-from trueward.suites.fields import has
-from trueward.suites.intervals import counts_of, estimates
-from trueward.suites.outcomes import Outcome, gather, prompt_of
-from trueward.suites.result import SuiteResult, make_part
-from trueward.suites.sources import Reader, Table, read_tables, row_fields
-from trueward.suites.weights import Weights
-from trueward.types import Item
+from trueward.stats import (
+    CONFIDENCE,
+    DRAWS,
+    Totals,
+    estimate,
+    plain_means,
+    resampled_means,
+    totals_of,
+)
+from trueward.suites.result import Cell, SuiteResult, Weights, make_part
+from trueward.suites.rows import Reader, RowField, Rows, Table, read_tables, row_fields
+from trueward.types import Estimate, Prompt
 
 ScoreLists: TypeAlias = Sequence[Sequence[float]]
-"""For each item the rewards of its responses, in logits."""
+"""For each prompt the rewards of its responses, in logits."""
+Parts: TypeAlias = dict[str, Weights]
+"""By part: its weights; empty where it has no data."""
+Counts: TypeAlias = Mapping[str, int]
+"""By cell: how many defined values it has."""
+OVERALL = "overall"
+"""The cell, or the part, of all prompts together."""
 
 
-def _no_extras(items: Sequence[Item], scores: ScoreLists) -> dict[str, float]:
-    return {}
+class Outcome(NamedTuple):
+    """One value of one prompt."""
+
+    cell: str
+    """The values that it is averaged with."""
+    value: float
+    tied: bool = False
+    """Whether equal rewards decided it."""
+
+
+Judge: TypeAlias = Callable[[Prompt, Sequence[float]], Iterable[Outcome]]
+"""Makes outcomes of one prompt and its scores."""
+
+
+def prompt_of(prompt: Prompt) -> str:
+    """Return the prompt's content: equal prompts are one unit."""
+    return json.dumps(prompt.prompt, sort_keys=True)
 
 
 @dataclass(frozen=True)
@@ -38,22 +67,25 @@ class Suite:
     citation: str
     origin: str
     licence: str
-    item: Callable[[JsonField, str, int], Item]
-    """Makes an item of a row, its table's name and its number."""
-    outcomes: Callable[[Sequence[Item], ScoreLists], Iterable[Outcome]]
-    parts: Callable[[Mapping[str, int]], dict[str, Weights]]
-    """Makes every part's weights from the number of values in each cell."""
+    read_prompt: Callable[[RowField, str, int], Prompt]
+    """Makes a prompt of a row, its table's name and its number."""
+    outcomes: Callable[[Sequence[Prompt], ScoreLists], Iterable[tuple[int, Outcome]]]
+    """Yields outcomes, each with the place of its prompt."""
+    parts: Callable[[Counts], Parts]
+    """Makes every part's weights; a part without data has none."""
     tables: tuple[Table, ...] = ()
     """Where it lies on the hub; none where the hub has no form that `datasets` reads."""
     only: tuple[str, ...] = ()
     """Names to read in a folder; all where it is empty."""
     keys: tuple[str, ...] = ("id",)
-    """The fields of which a row has one that makes its item's id its own."""
-    unit: Callable[[Item], str] = prompt_of
-    extras: Callable[[Sequence[Item], ScoreLists], dict[str, float]] = _no_extras
+    """The fields of which a row has one that makes its prompt's id its own."""
+    unit: Callable[[Prompt], str] = prompt_of
+    """Names what the bootstrap resamples."""
+    extras: Callable[[Sequence[Prompt], ScoreLists], dict[str, float]] | None = None
+    """Makes numbers that are no mean over prompts."""
 
-    def load(self, source: str | Path | None = None, *, read: Reader) -> list[Item]:
-        """Read the suite's items.
+    def load(self, source: str | Path | None = None, *, read: Reader) -> list[Prompt]:
+        """Read the suite's prompts.
 
         Args:
             source: None for the hub, or a hub name, a file, or a folder of files.
@@ -62,23 +94,29 @@ class Suite:
         Raises:
             DataError: naming file, row and field, if a row is not what it must be.
         """
-        tables = read_tables(source, self.tables, self.only, read)
-        return list(_without_repeats(self._items(tables), self.keys))
+        return list(self._prompts(read_tables(source, self.tables, self.only, read)))
 
-    def from_rows(self, rows: Iterable[Mapping[str, Any]], table: str) -> list[Item]:
-        """The same for rows that are in memory; `table` names them as a file would."""
-        return list(_without_repeats(self._items([(table, table, rows)]), self.keys))
+    def from_rows(self, rows: Iterable[Mapping[str, Any]], table: str) -> list[Prompt]:
+        """Read prompts of rows that are in memory; `table` names them as a file would."""
+        return list(self._prompts([(table, table, rows)]))
 
-    def _items(
-        self, tables: Iterable[tuple[str, str, Iterable[Mapping[str, Any]]]]
-    ) -> Iterator[tuple[Item, JsonField]]:
+    def _prompts(self, tables: Iterable[tuple[str, str, Rows]]) -> Iterator[Prompt]:
+        seen: dict[str | int, str] = {}
         for name, place, rows in tables:
             for number, row in enumerate(row_fields(rows, place)):
-                yield self.item(row, name, number), row
+                prompt = self.read_prompt(row, name, number)
+                if prompt.id in seen:
+                    key = next((key for key in self.keys if row.has(key)), self.keys[0])
+                    raise DataError(
+                        f"{row.row}: field {key!r}: {prompt.id!r} is the id of {seen[prompt.id]} "
+                        "already; give every item its own"
+                    )
+                seen[prompt.id] = row.row
+                yield prompt
 
     def judge(
         self,
-        items: Sequence[Item],
+        prompts: Sequence[Prompt],
         scores: Sequence[Sequence[int | float]],
         *,
         scorer: str = "",
@@ -86,22 +124,22 @@ class Suite:
         confidence: float = CONFIDENCE,
         seed: int = 0,
     ) -> SuiteResult:
-        """The suite's metric of these scores, each part with a bootstrap interval over prompts.
+        """Apply the suite's metric to scores, each part with a bootstrap interval over prompts.
 
         Args:
-            items: as `load` gave them.
-            scores: for each item the rewards of its responses, in their order, in logits.
+            prompts: as `load` gave them.
+            scores: for each prompt the rewards of its responses, in their order, in logits.
             scorer: what gave the scores.
             draws: number of resamplings.
             confidence: coverage of the intervals.
             seed: of the resampling.
 
         Raises:
-            DataError: no item, or not one finite score for each response.
+            DataError: no prompt, or not one finite score for each response.
         """
-        rewards = _checked(items, scores, self.name)
-        cells = gather(self.outcomes(items, rewards), items, self.unit)
-        weights = self.parts(counts_of(cells))
+        rewards = _checked(prompts, scores, self.name)
+        cells = self._cells(prompts, rewards)
+        weights = self.parts({name: cell.defined for name, cell in cells.items()})
         present = {name: part for name, part in weights.items() if part}
         intervals = estimates(cells, present, draws, confidence, seed)
         return SuiteResult(
@@ -110,46 +148,192 @@ class Suite:
             primary=self.primary,
             parts=tuple(make_part(name, present[name], cells, intervals[name]) for name in present),
             missing=tuple(name for name, part in weights.items() if not part),
-            extras=self.extras(items, rewards),
+            extras=self.extras(prompts, rewards) if self.extras else {},
             draws=draws,
             confidence=confidence,
             weights=present,
             cells=cells,
         )
 
-
-def _without_repeats(
-    items: Iterable[tuple[Item, JsonField]], keys: Sequence[str]
-) -> Iterator[Item]:
-    seen: dict[str, str] = {}
-    for item, row in items:
-        if item.id in seen:
-            key = next((name for name in keys if has(row, name)), keys[0])
-            raise DataError(
-                f"{row.file}: field {key!r}: {item.id!r} is the id of {seen[item.id]} already; "
-                "give every item its own"
+    def _cells(self, prompts: Sequence[Prompt], rewards: ScoreLists) -> dict[str, Cell]:
+        """Collect the outcomes by cell; a unit is named by the first prompt that has it."""
+        named: dict[str, str] = {}
+        units = [named.setdefault(self.unit(prompt), str(prompt.id)) for prompt in prompts]
+        found: dict[str, list[tuple[int, Outcome]]] = {}
+        for place, outcome in self.outcomes(prompts, rewards):
+            found.setdefault(outcome.cell, []).append((place, outcome))
+        return {
+            cell: Cell(
+                ids=[str(prompts[place].id) for place, _ in members],
+                units=[units[place] for place, _ in members],
+                values=[outcome.value for _, outcome in members],
+                tied=[outcome.tied for _, outcome in members],
             )
-        seen[item.id] = row.file
-        yield item
+            for cell, members in found.items()
+        }
 
 
 def _checked(
-    items: Sequence[Item], scores: Sequence[Sequence[int | float]], suite: str
+    prompts: Sequence[Prompt], scores: Sequence[Sequence[int | float]], suite: str
 ) -> list[list[float]]:
-    if len(items) != len(scores) or not items:
+    if len(prompts) != len(scores) or not prompts:
         raise DataError(
-            f"{suite}: got {len(items)} items and scores for {len(scores)}; "
+            f"{suite}: got {len(prompts)} items and scores for {len(scores)}; "
             "give at least one item, and scores for each"
         )
-    for item, row in zip(items, scores, strict=True):
-        if len(row) != len(item.responses):
+    for prompt, row in zip(prompts, scores, strict=True):
+        if len(row) != len(prompt.responses):
             raise DataError(
-                f"{suite}: item {item.id!r} has {len(item.responses)} responses and {len(row)} "
+                f"{suite}: item {prompt.id!r} has {len(prompt.responses)} responses and {len(row)} "
                 "scores; give one score a response"
             )
         if not all(map(math.isfinite, row)):
             raise DataError(
-                f"{suite}: item {item.id!r} has a score that is not finite; "
+                f"{suite}: item {prompt.id!r} has a score that is not finite; "
                 "score its responses again, or leave the item out of the suite's file"
             )
     return [[float(score) for score in row] for row in scores]
+
+
+# Outcomes of one prompt, and the tie rules that several benchmarks share.
+
+
+def each(judge: Judge) -> Callable[[Sequence[Prompt], ScoreLists], Iterator[tuple[int, Outcome]]]:
+    """Return the suite's outcomes where every prompt is judged by itself."""
+
+    def outcomes(prompts: Sequence[Prompt], scores: ScoreLists) -> Iterator[tuple[int, Outcome]]:
+        for place, (prompt, row) in enumerate(zip(prompts, scores, strict=True)):
+            for outcome in judge(prompt, row):
+                yield place, outcome
+
+    return outcomes
+
+
+def and_overall(judge: Judge) -> Judge:
+    """Return a judge whose outcomes count in their own cell and in the one of all prompts."""
+
+    def both(prompt: Prompt, scores: Sequence[float]) -> Iterator[Outcome]:
+        for outcome in judge(prompt, scores):
+            yield outcome
+            yield outcome._replace(cell=OVERALL)
+
+    return both
+
+
+def strictly_best(prompt: Prompt, scores: Sequence[float]) -> Iterator[Outcome]:
+    """Yield 1 if the best response (label `best`, else the first) beats all others, else 0.
+
+    A tie is wrong.
+    """
+    best = prompt.labels.get("best", 0)
+    others = max(score for number, score in enumerate(scores) if number != best)
+    yield Outcome(prompt.subset, float(scores[best] > others), scores[best] == others)
+
+
+def share_of_top(prompt: Prompt, scores: Sequence[float]) -> Iterator[Outcome]:
+    """Yield the share of right responses among those tied at the maximum.
+
+    The first responses are right, as many as the label `right` says. With one right response this
+    is 1/(number tied at the maximum) if it is there, else 0.
+    """
+    top = [number for number, score in enumerate(scores) if score == max(scores)]
+    right = sum(number < prompt.labels["right"] for number in top)
+    yield Outcome(prompt.subset, right / len(top), len(top) > 1)
+
+
+# Weights of cells: every part of a benchmark is a weighted sum of cell means.
+
+
+def mean(cell: str, counts: Counts) -> Weights:
+    """Return the weight of the cell's own mean; empty without a defined value."""
+    return {cell: 1.0} if counts.get(cell) else {}
+
+
+def blend(parts: Iterable[tuple[float, Weights]]) -> Weights:
+    """Return Σ_p w_p·part_p / Σ_p w_p over the parts that have data: absent ones are masked."""
+    present = [(weight, part) for weight, part in parts if part and weight > 0]
+    total = sum(weight for weight, _ in present)
+    blended: Weights = {}
+    for weight, part in present:
+        for cell, share in part.items():
+            blended[cell] = blended.get(cell, 0.0) + weight * share / total
+    return blended
+
+
+def plain_mean(parts: Iterable[Weights]) -> Weights:
+    """Return the unweighted mean of the parts that have data."""
+    return blend((1.0, part) for part in parts)
+
+
+def pooled(*subsets: str) -> Callable[[Counts], Parts]:
+    """Return parts: all prompts together, and each subset (each cell there is, without names)."""
+    return lambda counts: {
+        name: mean(name, counts) for name in dict.fromkeys((OVERALL, *(subsets or counts)))
+    }
+
+
+def averaged(
+    subsets: Sequence[str], over: Sequence[str] | None = None, name: str = OVERALL
+) -> Callable[[Counts], Parts]:
+    """Return parts: the mean of the subsets in `over` (all by default), and each subset."""
+
+    def parts(counts: Counts) -> Parts:
+        each = {subset: mean(subset, counts) for subset in subsets}
+        return {name: plain_mean(each[subset] for subset in over or subsets), **each}
+
+    return parts
+
+
+# Intervals over prompts, for one scorer or two at once.
+
+
+def cell_means(
+    cells: Sequence[Cell], draws: int, seed: int
+) -> tuple[Float[ndarray, " cells"], Float[ndarray, "draws cells"]]:
+    """Return each cell's mean, and under resampled prompts; a draw is the same for all cells."""
+    units = {
+        unit: slot for slot, unit in enumerate(dict.fromkeys(u for c in cells for u in c.units))
+    }
+    columns = [totals_of(c.values, [units[u] for u in c.units], len(units)) for c in cells]
+    stacked: Float[ndarray, "units 2 cells"] = np.array(columns, dtype=np.float64).T
+    totals = Totals(stacked[:, 0, :, None], stacked[:, 1, :, None])
+    return plain_means(totals), resampled_means(totals, draws=draws, seed=seed)
+
+
+def estimates(
+    cells: Mapping[str, Cell],
+    weights: Mapping[str, Weights],
+    draws: int,
+    confidence: float,
+    seed: int,
+) -> dict[str, Estimate]:
+    """Return every part with its percentile interval; none where there is no part."""
+    if not weights:
+        return {}
+    names = list(cells)
+    means, resampled = cell_means(list(cells.values()), draws, seed)
+    return {
+        name: estimate(
+            float(part_values(means, names, part)),
+            part_values(resampled, names, part),
+            confidence,
+        )
+        for name, part in weights.items()
+    }
+
+
+def part_values(
+    means: Float[ndarray, "*draws cells"], names: Sequence[str], weights: Weights
+) -> Float[ndarray, "*draws"]:
+    """Return Σ_c w_c·mean_c of one part.
+
+    A cell without a value in a draw is masked there, its weight spread over the others; NaN where
+    all of them are.
+    """
+    values = means[..., [names.index(cell) for cell in weights]]
+    given = np.array(list(weights.values()))
+    present = np.where(np.isnan(values), 0.0, given)
+    total = present.sum(axis=-1)
+    mean = (present * np.nan_to_num(values)).sum(axis=-1)
+    whole = np.full_like(mean, np.nan)
+    return np.divide(mean * given.sum(), total, out=whole, where=total > 0)

@@ -14,8 +14,8 @@ from trueward.evaluate import (
     trained_on,
     training_prompts,
 )
+from trueward.suites.contamination import prompt_hash
 from trueward.suites.train_prompts import (
-    prompt_hash,
     read_train_prompts,
     write_train_prompts,
 )

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from trueward.errors import ModelError
 from trueward.evaluate import fingerprint
 from trueward.evaluate.fingerprint import data_digest, model_digest
-from trueward.types import Item
+from trueward.types import Prompt
 
 
 @pytest.fixture(scope="module")
@@ -74,12 +74,14 @@ def test_nothing_there():
 
 
 def test_data_is_known_by_all_that_is_judged():
-    item = Item("a", [{"role": "user", "content": "p"}], ("r", "s"), "x", {"best": 1})
+    item = Prompt(
+        "a", [{"role": "user", "content": "p"}], ("r", "s"), subset="x", labels={"best": 1}
+    )
     digest = data_digest([item])
     others = [
-        Item("b", item.prompt, item.responses, "x", item.labels),
-        Item("a", item.prompt, ("s", "r"), "x", item.labels),
-        Item("a", item.prompt, item.responses, "x", {"best": 0}),
+        Prompt("b", item.prompt, item.responses, subset="x", labels=item.labels),
+        Prompt("a", item.prompt, ("s", "r"), subset="x", labels=item.labels),
+        Prompt("a", item.prompt, item.responses, subset="x", labels={"best": 0}),
     ]
     assert data_digest([item]) == digest
     assert len({digest, *(data_digest([one]) for one in others)}) == 4

@@ -7,7 +7,7 @@ import pytest
 from trueward.suites import SUITES
 from trueward.suites.contamination import NGRAM, THRESHOLD
 
-DOCS = (Path(__file__).parents[3] / "docs" / "suites.md").read_text(encoding="utf-8")
+DOCS = (Path(__file__).parents[2] / "docs" / "suites.md").read_text(encoding="utf-8")
 
 
 def rows(first):
