@@ -12,13 +12,13 @@ from torch import Tensor
 from objectives.batches import random_batch
 from trueward.errors import ObjectiveError
 from trueward.objectives import Margin, Part, Penalty, Preference, Term, objective, param, register
-from trueward.objectives import registry as registry_module
+from trueward.objectives import part as part_module
 from trueward.types import PairScores, PairVector
 
 
 @pytest.fixture
 def scratch_registry(monkeypatch):
-    monkeypatch.setattr(registry_module, "PARTS", dict(registry_module.PARTS))
+    monkeypatch.setattr(part_module, "PARTS", dict(part_module.PARTS))
 
 
 def test_the_documented_call():

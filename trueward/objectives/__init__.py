@@ -1,10 +1,18 @@
 """Objectives: pure functions from a batch of pair scores to a loss, composed of small parts."""
 
 from trueward.objectives.composition import Objective
-from trueward.objectives.describe import Parameter, PartDescription, describe, describe_all
 from trueward.objectives.margins import APLOT, ColumnMargin, ConstantMargin
-from trueward.objectives.numerics import nll
-from trueward.objectives.part import NEEDS, Margin, Part, Penalty, Preference, Term, param
+from trueward.objectives.part import (
+    NEEDS,
+    Margin,
+    Part,
+    Penalty,
+    Preference,
+    Term,
+    nll,
+    param,
+    register,
+)
 from trueward.objectives.penalties import BSR, Centering, PromptContrast
 from trueward.objectives.preferences import (
     DR,
@@ -17,8 +25,7 @@ from trueward.objectives.preferences import (
     SoftTarget,
     Triplet,
 )
-from trueward.objectives.registry import register
-from trueward.objectives.spec import objective
+from trueward.objectives.spec import Parameter, PartDescription, describe, describe_all, objective
 from trueward.objectives.transport import sinkhorn
 
 __all__ = [

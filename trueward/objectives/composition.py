@@ -1,21 +1,18 @@
 """An objective: one preference loss, at most one margin, any number of penalties."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from trueward.errors import ObjectiveError
-from trueward.objectives.numerics import at_least_float32, weighted_mean
-from trueward.objectives.part import NEEDS, Margin, Part, Penalty, Preference, Term
+from trueward.objectives.part import NEEDS, Margin, Part, Penalty, Preference, State, Term
 from trueward.objectives.preferences import BradleyTerry
-from trueward.objectives.values import show
-from trueward.types import ObjectiveOutput, PairScores, PairVector
+from trueward.types import ObjectiveOutput, PairScores, PairVector, Scalar
 
-_NO_STATE: Mapping[str, Tensor] = {}
+_NO_STATE: State = {}
 
 
 @dataclass(frozen=True)
@@ -53,18 +50,16 @@ class Objective:
 
     @property
     def needs(self) -> frozenset[str]:
-        """What the parts need beyond the two rewards: a subset of `hidden`, `foreign`, …"""
+        """Inputs of the parts beyond the two rewards: a subset of the keys of `NEEDS`."""
         return frozenset().union(*(part.required for part in self.parts))
 
     @property
     def batch_level(self) -> bool:
-        """Whether the value of any part depends on which pairs share a batch."""
+        """True if the value of any part depends on which pairs share a batch."""
         return any(part.batch_level for part in self.parts)
 
-    def __call__(
-        self, scores: PairScores, state: Mapping[str, Tensor] = _NO_STATE
-    ) -> ObjectiveOutput:
-        """The loss of a batch, with its per-pair part, metrics and next state.
+    def __call__(self, scores: PairScores, state: State = _NO_STATE) -> ObjectiveOutput:
+        """Return the loss of a batch, with its per-pair part, metrics and next state.
 
         `state` is the last call's `out.state`, or empty. An evaluation passes the training state
         in and drops what comes out.
@@ -74,9 +69,9 @@ class Objective:
         """
         self._check(scores)
         with torch.autocast(scores.chosen.device.type, enabled=False):
-            return self._evaluate(at_least_float32(scores), state)
+            return self._evaluate(_at_least_float32(scores), state)
 
-    def _evaluate(self, batch: PairScores, state: Mapping[str, Tensor]) -> ObjectiveOutput:
+    def _evaluate(self, batch: PairScores, state: State) -> ObjectiveOutput:
         gap = batch.chosen - batch.rejected
         terms: list[Term] = []
         metrics: dict[str, Tensor] = {}
@@ -87,7 +82,7 @@ class Objective:
             terms.append(margin)
         preference = self.preference(gap, batch, state)
         per_pair = _per_pair(self.preference, preference.value, gap)
-        loss = weighted_mean(per_pair, batch.weight)
+        loss = _weighted_mean(per_pair, batch.weight)
         metrics["preference_loss"] = loss.detach()
         terms.append(preference)
         for part in self.penalties:
@@ -126,24 +121,26 @@ class Objective:
                 )
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
-        """Every part with every parameter, as plain values; `objective` reads it back."""
-        return {
-            part.name: {f.name: getattr(part, f.name) for f in fields(part)}  # type: ignore[arg-type]
-            for part in self.parts
-        }
+        """Return every part with every parameter as plain values; `objective` reads it back."""
+        return {p.name: {f.name: getattr(p, f.name) for f in fields(p)} for p in self.parts}
 
     def __str__(self) -> str:
-        """The shortest string that `objective` reads as this objective."""
+        """Return the shortest string that `objective` reads as this objective."""
         parts = self.parts
         if len(parts) > 1 and self.preference == BradleyTerry():
             parts = parts[1:]
         return " + ".join(_text(part) for part in parts)
 
 
+def show(value: object) -> str:
+    """Write a parameter value as an objective string has it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _text(part: Part) -> str:
     changed = [
         f"{f.name}={show(getattr(part, f.name))}"
-        for f in fields(part)  # type: ignore[arg-type]
+        for f in fields(part)
         if getattr(part, f.name) != f.default
     ]
     return f"{part.name}({', '.join(changed)})" if changed else part.name
@@ -164,3 +161,19 @@ def _scalar(part: Part, value: Tensor) -> Tensor:
             f"penalty {part.name!r} must return a scalar; it returned shape {tuple(value.shape)}"
         )
     return value
+
+
+def _at_least_float32(scores: PairScores) -> PairScores:
+    """Return the same scores with half types cast up; float32 and float64 stay as they are."""
+    present = {f.name: getattr(scores, f.name) for f in fields(scores)}
+    given = {name: value for name, value in present.items() if value is not None}
+    wide = {name: torch.promote_types(v.dtype, torch.float32) for name, v in given.items()}
+    return replace(scores, **{name: value.to(wide[name]) for name, value in given.items()})
+
+
+def _weighted_mean(values: PairVector, weight: PairVector | None) -> Scalar:
+    """Return Σ w·v / Σ w, the mean if `weight` is None, and 0 if every weight is 0."""
+    if weight is None:
+        return values.mean()
+    total = weight.sum().clamp_min(torch.finfo(weight.dtype).tiny)
+    return (weight * values).sum() / total

@@ -25,7 +25,7 @@ def sinkhorn(
     tolerance: float | None = None,
     spread: float | None = None,
 ) -> Float[Tensor, "rows columns"]:
-    """The plan T that minimises ⟨T, C⟩ − ε·H(T), every row holding 1/rows and column 1/columns.
+    """Compute the plan T that minimises ⟨T, C⟩ − ε·H(T), every row holding 1/rows and column 1/columns.
 
     Each iteration rescales the columns, then the rows, so rows are exact however few there are.
     On a CPU it stops once no column's mass is off by more than `tolerance` (relative, looked at
@@ -74,12 +74,12 @@ def sinkhorn(
 
 
 def column_error(plan: Float[Tensor, "rows columns"]) -> Scalar:
-    """The largest relative error of a column's mass: 0 for a converged plan."""
+    """Return the largest relative error of a column's mass: 0 for a converged plan."""
     return (plan.sum(dim=0) * plan.shape[1] - 1).abs().max()
 
 
 def _scaling_dtype(cost: Tensor, ratio: float) -> torch.dtype | None:
-    """The narrowest precision, the cost's or a wider one, whose range holds every scaling.
+    """Return the narrowest precision, the cost's or a wider one, whose range holds every scaling.
 
     An iteration is monotone and commutes with adding a constant to the log scalings, so it never
     moves them further from a solution than the start, log u = 0, is. A solution of spread R lies

@@ -1,6 +1,5 @@
 """APLOT: a margin from optimal transport between a batch's chosen and rejected responses."""
 
-from collections.abc import Mapping
 from typing import Literal
 
 import torch
@@ -8,8 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from trueward.objectives.part import Margin, Term, param
-from trueward.objectives.registry import register
+from trueward.objectives.part import Margin, State, Term, param, register
 from trueward.objectives.transport import column_error, sinkhorn
 from trueward.types import PairScores
 
@@ -66,7 +64,7 @@ class APLOT(Margin):
         """An upper bound of max C − min C: the solver need not wait to measure it."""
         return self.omega / 2 * self.reward_cost + 2 * (1 - self.omega) * self.similarity_cost
 
-    def __call__(self, batch: PairScores, state: Mapping[str, Tensor]) -> Term:
+    def __call__(self, batch: PairScores, state: State) -> Term:
         with torch.no_grad():
             cost = self.cost(batch)
             plan = sinkhorn(cost, self.epsilon, self.iterations, spread=self._spread)
@@ -80,7 +78,7 @@ class APLOT(Margin):
             )
 
     def cost(self, batch: PairScores) -> Float[Tensor, "pairs pairs"]:
-        """C: what it costs to move chosen response i (row) onto rejected response j (column)."""
+        """Return C, the cost of moving chosen response i (row) onto rejected response j (column)."""
         total = batch.chosen.new_zeros(len(batch.chosen), len(batch.chosen))
         if self.reward_cost:
             gap = batch.chosen[:, None] - batch.rejected

@@ -1,12 +1,8 @@
 """BSR: batch-wise sum-to-zero regularization."""
 
-from collections.abc import Mapping
-
 import torch
-from torch import Tensor
 
-from trueward.objectives.part import Penalty, Term, param
-from trueward.objectives.registry import register
+from trueward.objectives.part import Penalty, State, Term, param, register
 from trueward.types import PairScores
 
 
@@ -30,7 +26,7 @@ class BSR(Penalty):
     def __post_init__(self) -> None:
         self._require("weight", self.weight >= 0, "at least 0")
 
-    def __call__(self, batch: PairScores, state: Mapping[str, Tensor]) -> Term:
+    def __call__(self, batch: PairScores, state: State) -> Term:
         rewards = torch.cat([batch.chosen, batch.rejected])
         penalty = self.weight * len(batch.chosen) * rewards.mean() ** 2
         return Term(penalty, {"reward_sum": rewards.detach().sum()})

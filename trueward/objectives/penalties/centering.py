@@ -1,11 +1,6 @@
 """Centering: the sum of each pair's rewards near zero."""
 
-from collections.abc import Mapping
-
-from torch import Tensor
-
-from trueward.objectives.part import Penalty, Term, param
-from trueward.objectives.registry import register
+from trueward.objectives.part import Penalty, State, Term, param, register
 from trueward.types import PairScores
 
 
@@ -26,5 +21,5 @@ class Centering(Penalty):
     def __post_init__(self) -> None:
         self._require("weight", self.weight >= 0, "at least 0")
 
-    def __call__(self, batch: PairScores, state: Mapping[str, Tensor]) -> Term:
+    def __call__(self, batch: PairScores, state: State) -> Term:
         return Term(self.weight * ((batch.chosen + batch.rejected) ** 2).mean())

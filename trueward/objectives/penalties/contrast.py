@@ -1,12 +1,6 @@
 """Prompt contrast: a good response is good for its own prompt."""
 
-from collections.abc import Mapping
-
-from torch import Tensor
-
-from trueward.objectives.numerics import nll
-from trueward.objectives.part import Penalty, Term, param
-from trueward.objectives.registry import register
+from trueward.objectives.part import Penalty, State, Term, nll, param, register
 from trueward.types import PairScores
 
 
@@ -30,7 +24,7 @@ class PromptContrast(Penalty):
     def __post_init__(self) -> None:
         self._require("weight", self.weight >= 0, "at least 0")
 
-    def __call__(self, batch: PairScores, state: Mapping[str, Tensor]) -> Term:
+    def __call__(self, batch: PairScores, state: State) -> Term:
         assert batch.foreign is not None
         gap = batch.chosen - batch.foreign
         accuracy = (gap.detach() > 0).to(gap.dtype).mean()

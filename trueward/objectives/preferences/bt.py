@@ -1,12 +1,6 @@
 """Bradley–Terry, the default."""
 
-from collections.abc import Mapping
-
-from torch import Tensor
-
-from trueward.objectives.numerics import nll
-from trueward.objectives.part import Preference, Term
-from trueward.objectives.registry import register
+from trueward.objectives.part import Preference, State, Term, nll, register
 from trueward.types import PairScores, PairVector
 
 
@@ -22,5 +16,5 @@ class BradleyTerry(Preference):
     choose_when = "always as the baseline; hard to beat in distribution"
     paper = "Bradley & Terry 1952; Ouyang et al. 2022"
 
-    def __call__(self, gap: PairVector, batch: PairScores, state: Mapping[str, Tensor]) -> Term:
+    def __call__(self, gap: PairVector, batch: PairScores, state: State) -> Term:
         return Term(nll(gap))

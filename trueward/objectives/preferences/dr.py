@@ -1,12 +1,6 @@
 """Bradley–Terry with a direct reward term (Eurus)."""
 
-from collections.abc import Mapping
-
-from torch import Tensor
-
-from trueward.objectives.numerics import nll
-from trueward.objectives.part import Preference, Term
-from trueward.objectives.registry import register
+from trueward.objectives.part import Preference, State, Term, nll, register
 from trueward.types import PairScores, PairVector
 
 
@@ -22,5 +16,5 @@ class DR(Preference):
     choose_when = "an absolute score with a meaningful zero is wanted"
     paper = "Yuan et al. 2024, arXiv 2404.02078"
 
-    def __call__(self, gap: PairVector, batch: PairScores, state: Mapping[str, Tensor]) -> Term:
+    def __call__(self, gap: PairVector, batch: PairScores, state: State) -> Term:
         return Term(nll(gap) + nll(batch.chosen) + nll(-batch.rejected))

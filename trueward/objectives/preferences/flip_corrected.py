@@ -1,12 +1,6 @@
 """Bradley–Terry, unbiased under label flips at a known rate."""
 
-from collections.abc import Mapping
-
-from torch import Tensor
-
-from trueward.objectives.numerics import nll
-from trueward.objectives.part import Preference, Term, param
-from trueward.objectives.registry import register
+from trueward.objectives.part import Preference, State, Term, nll, param, register
 from trueward.types import PairScores, PairVector
 
 
@@ -27,6 +21,6 @@ class FlipCorrected(Preference):
     def __post_init__(self) -> None:
         self._require("epsilon", 0 <= self.epsilon < 0.5, "in [0, 0.5)")
 
-    def __call__(self, gap: PairVector, batch: PairScores, state: Mapping[str, Tensor]) -> Term:
+    def __call__(self, gap: PairVector, batch: PairScores, state: State) -> Term:
         clean = (1 - self.epsilon) * nll(gap) - self.epsilon * nll(-gap)
         return Term(clean / (1 - 2 * self.epsilon))

@@ -1,11 +1,6 @@
 """Hinge with a fixed margin."""
 
-from collections.abc import Mapping
-
-from torch import Tensor
-
-from trueward.objectives.part import Preference, Term, param
-from trueward.objectives.registry import register
+from trueward.objectives.part import Preference, State, Term, param, register
 from trueward.types import PairScores, PairVector
 
 
@@ -25,5 +20,5 @@ class Hinge(Preference):
     def __post_init__(self) -> None:
         self._require("margin", self.margin >= 0, "at least 0")
 
-    def __call__(self, gap: PairVector, batch: PairScores, state: Mapping[str, Tensor]) -> Term:
+    def __call__(self, gap: PairVector, batch: PairScores, state: State) -> Term:
         return Term((self.margin - gap).relu())

@@ -1,12 +1,6 @@
 """Bradley–Terry on smoothed labels."""
 
-from collections.abc import Mapping
-
-from torch import Tensor
-
-from trueward.objectives.numerics import nll
-from trueward.objectives.part import Preference, Term, param
-from trueward.objectives.registry import register
+from trueward.objectives.part import Preference, State, Term, nll, param, register
 from trueward.types import PairScores, PairVector
 
 
@@ -27,5 +21,5 @@ class LabelSmoothing(Preference):
     def __post_init__(self) -> None:
         self._require("epsilon", 0 <= self.epsilon <= 0.5, "in [0, 0.5]")
 
-    def __call__(self, gap: PairVector, batch: PairScores, state: Mapping[str, Tensor]) -> Term:
+    def __call__(self, gap: PairVector, batch: PairScores, state: State) -> Term:
         return Term((1 - self.epsilon) * nll(gap) + self.epsilon * nll(-gap))

@@ -1,13 +1,8 @@
 """Bradley–Terry on normalised rewards (BT-Norm)."""
 
-from collections.abc import Mapping
-
 import torch
-from torch import Tensor
 
-from trueward.objectives.numerics import nll
-from trueward.objectives.part import Preference, Term, param
-from trueward.objectives.registry import register
+from trueward.objectives.part import Preference, State, Term, nll, param, register
 from trueward.types import PairScores, PairVector
 
 FLOOR = 1e-4
@@ -32,6 +27,6 @@ class LogitNorm(Preference):
     def __post_init__(self) -> None:
         self._require("temperature", self.temperature > 0, "above 0")
 
-    def __call__(self, gap: PairVector, batch: PairScores, state: Mapping[str, Tensor]) -> Term:
+    def __call__(self, gap: PairVector, batch: PairScores, state: State) -> Term:
         norm = torch.sqrt(batch.chosen**2 + batch.rejected**2 + FLOOR**2)
         return Term(nll(gap / (self.temperature * norm)))

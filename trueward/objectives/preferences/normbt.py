@@ -1,13 +1,8 @@
 """Bradley–Terry, each pair weighted against the distance of its hidden states."""
 
-from collections.abc import Mapping
-
 import torch
-from torch import Tensor
 
-from trueward.objectives.numerics import nll
-from trueward.objectives.part import Preference, Term, param
-from trueward.objectives.registry import register
+from trueward.objectives.part import Preference, State, Term, nll, param, register
 from trueward.types import PairScores, PairVector
 
 MEAN_DISTANCE = "normbt_mean_distance"
@@ -35,7 +30,7 @@ class NormBT(Preference):
     def __post_init__(self) -> None:
         self._require("momentum", 0 <= self.momentum < 1, "in [0, 1)")
 
-    def __call__(self, gap: PairVector, batch: PairScores, state: Mapping[str, Tensor]) -> Term:
+    def __call__(self, gap: PairVector, batch: PairScores, state: State) -> Term:
         assert batch.chosen_hidden is not None
         assert batch.rejected_hidden is not None
         distance = torch.linalg.vector_norm(

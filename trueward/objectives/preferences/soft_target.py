@@ -1,12 +1,6 @@
 """Bradley–Terry on graded labels."""
 
-from collections.abc import Mapping
-
-from torch import Tensor
-
-from trueward.objectives.numerics import nll
-from trueward.objectives.part import Preference, Term
-from trueward.objectives.registry import register
+from trueward.objectives.part import Preference, State, Term, nll, register
 from trueward.types import PairScores, PairVector
 
 
@@ -23,6 +17,6 @@ class SoftTarget(Preference):
     paper = "Liu et al. 2024, arXiv 2411.12843; MMPO, arXiv 2410.03145"
     needs = frozenset({"target"})
 
-    def __call__(self, gap: PairVector, batch: PairScores, state: Mapping[str, Tensor]) -> Term:
+    def __call__(self, gap: PairVector, batch: PairScores, state: State) -> Term:
         assert batch.target is not None
         return Term(batch.target * nll(gap) + (1 - batch.target) * nll(-gap))

@@ -1,11 +1,6 @@
 """Hinge whose margin is the margin part's."""
 
-from collections.abc import Mapping
-
-from torch import Tensor
-
-from trueward.objectives.part import Preference, Term
-from trueward.objectives.registry import register
+from trueward.objectives.part import Preference, State, Term, register
 from trueward.types import PairScores, PairVector
 
 
@@ -22,5 +17,5 @@ class Triplet(Preference):
     paper = "Schroff et al. 2015; triplet form of Li et al. 2025, arXiv 2510.10963"
     requires_margin = True
 
-    def __call__(self, gap: PairVector, batch: PairScores, state: Mapping[str, Tensor]) -> Term:
+    def __call__(self, gap: PairVector, batch: PairScores, state: State) -> Term:
         return Term((-gap).relu())

@@ -1,11 +1,8 @@
-"""The margin that the data carries."""
+"""Margins that are given: by a column of the data, or one for all pairs."""
 
-from collections.abc import Mapping
+import torch
 
-from torch import Tensor
-
-from trueward.objectives.part import Margin, Term, param
-from trueward.objectives.registry import register
+from trueward.objectives.part import Margin, State, Term, param, register
 from trueward.types import PairScores
 
 
@@ -27,6 +24,20 @@ class ColumnMargin(Margin):
     def __post_init__(self) -> None:
         self._require("scale", self.scale >= 0, "at least 0")
 
-    def __call__(self, batch: PairScores, state: Mapping[str, Tensor]) -> Term:
+    def __call__(self, batch: PairScores, state: State) -> Term:
         assert batch.margin is not None
         return Term(self.scale * batch.margin)
+
+
+@register("margin")
+class ConstantMargin(Margin):
+    """The same margin for every pair."""
+
+    equation = "m = value"
+    choose_when = "a safety distance is wanted and the data does not grade its pairs"
+    paper = "Touvron et al. 2023, arXiv 2307.09288 (fixed form)"
+
+    value: float = param(1.0, "the margin in logits")
+
+    def __call__(self, batch: PairScores, state: State) -> Term:
+        return Term(torch.full_like(batch.chosen, self.value))
