@@ -1,4 +1,4 @@
-"""What can go wrong, and the exit code each carries.
+"""Errors that Trueward raises on purpose, and the exit code of each.
 
     TruewardError                (exit 1)  anything raised on purpose
     ├── InputError               (exit 2)  bad input: the message names what came and what to do
@@ -53,7 +53,7 @@ class RunError(TruewardError, RuntimeError):
 
 
 def nearest(name: str, valid: list[str]) -> str:
-    """The end of an error message: the nearest valid names, or all of them."""
+    """Return the end of an error message: the nearest valid names, or all of them."""
     close = get_close_matches(name, valid, n=3, cutoff=0.5)
     if close:
         return "did you mean " + " or ".join(repr(c) for c in close) + "?"

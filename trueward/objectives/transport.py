@@ -25,7 +25,7 @@ def sinkhorn(
     tolerance: float | None = None,
     spread: float | None = None,
 ) -> Float[Tensor, "rows columns"]:
-    """Compute the plan T that minimises ⟨T, C⟩ − ε·H(T), every row holding 1/rows and column 1/columns.
+    """Minimise ⟨T, C⟩ − ε·H(T) over plans T whose rows hold 1/rows and columns 1/columns each.
 
     Each iteration rescales the columns, then the rows, so rows are exact however few there are.
     On a CPU it stops once no column's mass is off by more than `tolerance` (relative, looked at

@@ -78,7 +78,7 @@ class APLOT(Margin):
             )
 
     def cost(self, batch: PairScores) -> Float[Tensor, "pairs pairs"]:
-        """Return C, the cost of moving chosen response i (row) onto rejected response j (column)."""
+        """C: the cost of moving chosen response i (row) onto rejected response j (column)."""
         total = batch.chosen.new_zeros(len(batch.chosen), len(batch.chosen))
         if self.reward_cost:
             gap = batch.chosen[:, None] - batch.rejected
