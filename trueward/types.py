@@ -1,7 +1,7 @@
 """The few types that the layers exchange."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from jaxtyping import Float
@@ -95,24 +95,40 @@ class Scenarios:
 class Prompt:
     """A prompt with its responses, and what is known of each of them.
 
-    Tuples that are given have one entry a response, in the same order.
+    `scores` and `sources` have one entry a response, in the same order, or none at all.
     """
 
     id: str | int
     """No other prompt of the same data has it."""
     prompt: Turns
     responses: tuple[Turns, ...]
-    scores: tuple[float, ...] | None = None
-    """The data's own (gold) score of each response; of ranks, minus the rank."""
-    sources: tuple[str | None, ...] | None = None
-    """The model or person that wrote each response."""
+    scores: tuple[float, ...] = ()
+    """The data's own (gold) score of each response; of a rank, minus the rank."""
+    sources: tuple[str | None, ...] = ()
+    """The model or person that wrote each response, None where it is not known."""
     pairs: tuple[tuple[int, int], ...] = ()
     """Places of a chosen and a rejected response."""
     subset: str = ""
     """The part of a benchmark that it belongs to."""
     labels: Mapping[str, Any] = field(default_factory=dict)
-    """What a benchmark's metric needs beside the scores, such as which responses are right."""
+    """More facts about the responses: which are right, whether a label is flipped."""
     extras: Mapping[str, Any] = field(default_factory=dict)
-    """Columns of the row that go along: arguments of the chat template, the pair's weight."""
+    """Fields of the row that go along, such as arguments of the chat template."""
     where: str = ""
     """File and row, for error messages."""
+
+    @property
+    def unit(self) -> str:
+        """The same for every row of one prompt: what resampling and splitting move together."""
+        return repr(self.prompt)
+
+    def only(self, places: Iterable[int]) -> "Prompt":
+        """Return the prompt with the responses at these places, in that order, without pairs."""
+        kept = list(places)
+        return replace(
+            self,
+            responses=tuple(self.responses[i] for i in kept),
+            scores=tuple(self.scores[i] for i in kept if self.scores),
+            sources=tuple(self.sources[i] for i in kept if self.sources),
+            pairs=(),
+        )

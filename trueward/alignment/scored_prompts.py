@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from trueward.data import stream_rows
 from trueward.data.messages import described
 from trueward.errors import DataError
 from trueward.evaluate.fingerprint import rows_digest
-from trueward.evaluate.own_rows import raw_rows
 
 PROXY = "proxy"
 
@@ -41,7 +41,7 @@ def read_scores(source: str, label: str = PROXY) -> ScoredPrompts:
     """
     rows = [
         (_named(fields, f"{source}: row {n}"), fields, f"{source}: row {n}")
-        for n, fields in enumerate(raw_rows(source))
+        for n, fields in enumerate(stream_rows(source))
     ]
     proxy = [numbers(fields, PROXY, where) for _, fields, where in rows]
     gold = [
@@ -63,7 +63,7 @@ def join_rewards(files: Mapping[str, str]) -> ScoredPrompts:
     names: list[str] = []
     golds: list[ndarray | None] = []
     rewards: dict[str, list[ndarray]] = {label: [] for label in labels}
-    for number, together in enumerate(zip_longest(*(raw_rows(file) for file in files.values()))):
+    for number, together in enumerate(zip_longest(*(stream_rows(file) for file in files.values()))):
         where = f"{files[labels[0]]}: row {number}"
         if any(one is None for one in together):
             raise DataError(f"{where}: not every model has this row; score again with --overwrite")

@@ -10,12 +10,13 @@ from trueward.alignment.kept_rows import ready, write_rows
 from trueward.alignment.samples import Sampler, sample_rows
 from trueward.alignment.scored_prompts import ScoredPrompts, join_rewards, numbers
 from trueward.alignment.world import world_gold, world_prompts, written_by_writers
+from trueward.data import stream_rows
 from trueward.data.messages import described
 from trueward.errors import DataError, InputError
 from trueward.evaluate import ScoreSettings, score_rows
 from trueward.evaluate.contestants import Begin, silent
 from trueward.evaluate.fingerprint import rows_digest
-from trueward.evaluate.own_rows import OwnRow, raw_rows
+from trueward.evaluate.own_rows import OwnRow
 from trueward.evaluate.rewarded_rows import made_of_rows, reward_file
 from trueward.evaluate.row_file import RowFile, read_record
 from trueward.models import check_base
@@ -89,7 +90,7 @@ def response_rows(
         prompts = (
             world_prompts(world.prompts, world.seed)
             if given is None
-            else [dict(row) for row in raw_rows(given)]
+            else [dict(row) for row in stream_rows(given)]
         )
         return str(sample_rows(wanted.sampler, prompts, path, overwrite=overwrite, begin=begin))
     if not wanted.makes_rows:
@@ -134,7 +135,7 @@ def judge_responses(
             score_rows(model, rows, out.path, settings, begin=begin, read=_judged_rows)
         files[label] = str(out.path)
         truncated[label] = int(read_record(out.record).get("truncated", 0))
-    cut = sum(int(row.get("cut") or 0) for row in raw_rows(rows))
+    cut = sum(int(row.get("cut") or 0) for row in stream_rows(rows))
     return Judged(join_rewards(files), rows, truncated, cut)
 
 

@@ -4,38 +4,46 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trueward.data.conversation import to_messages as to_messages
-    from trueward.data.disjoint import assert_disjoint as assert_disjoint
+    from trueward.data.encode import DEFAULT_CHAT_TEMPLATE as DEFAULT_CHAT_TEMPLATE
     from trueward.data.encode import Encoder as Encoder
-    from trueward.data.encoded import encode_groups as encode_groups
-    from trueward.data.encoded import encode_pairs as encode_pairs
-    from trueward.data.flips import flip_labels as flip_labels
+    from trueward.data.encode import LengthReport as LengthReport
+    from trueward.data.encode import encode_groups as encode_groups
+    from trueward.data.encode import encode_pairs as encode_pairs
     from trueward.data.load import load_rows as load_rows
-    from trueward.data.pairing import to_pairs as to_pairs
-    from trueward.data.reports import LengthReport as LengthReport
-    from trueward.data.reports import PairingReport as PairingReport
-    from trueward.data.reports import SplitReport as SplitReport
+    from trueward.data.load import stream_rows as stream_rows
+    from trueward.data.pairs import PairingReport as PairingReport
+    from trueward.data.pairs import paired_prompts as paired_prompts
+    from trueward.data.pairs import to_pairs as to_pairs
+    from trueward.data.prompts import read_prompts as read_prompts
+    from trueward.data.prompts import response_columns as response_columns
+    from trueward.data.prompts import to_messages as to_messages
     from trueward.data.rule import PairRule as PairRule
+    from trueward.data.rule import flip_labels as flip_labels
+    from trueward.data.scenarios import SplitReport as SplitReport
+    from trueward.data.scenarios import assert_disjoint as assert_disjoint
     from trueward.data.scenarios import split_scenarios as split_scenarios
     from trueward.data.similarity import most_similar as most_similar
-    from trueward.data.template import DEFAULT_CHAT_TEMPLATE as DEFAULT_CHAT_TEMPLATE
 
 _HOME = {
-    "DEFAULT_CHAT_TEMPLATE": "template",
+    "DEFAULT_CHAT_TEMPLATE": "encode",
     "Encoder": "encode",
-    "LengthReport": "reports",
+    "LengthReport": "encode",
     "PairRule": "rule",
-    "PairingReport": "reports",
-    "SplitReport": "reports",
-    "assert_disjoint": "disjoint",
-    "encode_groups": "encoded",
-    "encode_pairs": "encoded",
-    "flip_labels": "flips",
+    "PairingReport": "pairs",
+    "SplitReport": "scenarios",
+    "assert_disjoint": "scenarios",
+    "encode_groups": "encode",
+    "encode_pairs": "encode",
+    "flip_labels": "rule",
     "load_rows": "load",
     "most_similar": "similarity",
+    "paired_prompts": "pairs",
+    "read_prompts": "prompts",
+    "response_columns": "prompts",
     "split_scenarios": "scenarios",
-    "to_messages": "conversation",
-    "to_pairs": "pairing",
+    "stream_rows": "load",
+    "to_messages": "prompts",
+    "to_pairs": "pairs",
 }
 
 __all__ = sorted(_HOME)

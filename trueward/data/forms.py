@@ -1,19 +1,101 @@
-"""Which of the known shapes a data set has, judged by its columns and its first row."""
+"""The known forms of preference data: which column plays which role, and what the rows are."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
 from datasets import Dataset
 
-from trueward.data.columns import (
-    PAIR_NUMBERS,
-    TEMPLATE_COLUMNS,
-    TOKENIZED,
-    j_k_columns,
-    resolve,
+from trueward.data.messages import described, is_transcript
+from trueward.errors import DataError, nearest
+
+ALIASES: Mapping[str, tuple[str, ...]] = {
+    "prompt": ("prompt", "instruction", "question", "query"),
+    "prompt_id": ("prompt_id",),
+    "chosen": ("chosen",),
+    "rejected": ("rejected",),
+    "chosen_source": ("chosen_source", "chosen_model", "chosen-model"),
+    "rejected_source": ("rejected_source", "rejected_model", "rejected-model"),
+    "chosen_score": ("chosen_score", "score_chosen", "chosen_rating", "chosen-rating"),
+    "rejected_score": ("rejected_score", "score_rejected", "rejected_rating", "rejected-rating"),
+    "response": ("response", "output", "completion", "answer", "text"),
+    "source": ("generator", "model", "source"),
+    "score": ("score", "overall_score", "rating", "reward"),
+    "rank": ("rank",),
+    "responses": ("responses", "completions", "outputs", "answers", "candidates", "generations"),
+    "sources": ("sources", "generators", "models"),
+    "scores": ("scores", "ratings", "rewards"),
+    "ranks": ("ranks", "rankings"),
+}
+"""Names recognised for each role, the preferred one first."""
+
+TEMPLATE_COLUMNS = ("tools", "chat_template_kwargs")
+"""Arguments of the chat template that a row may carry."""
+
+PAIR_NUMBERS = ("margin", "target", "weight")
+"""Numbers of a pair that an objective may read."""
+
+TOKENIZED = (
+    ("chosen_ids", "rejected_ids"),
+    ("chosen_input_ids", "rejected_input_ids"),
+    ("input_ids_chosen", "input_ids_rejected"),
+    ("input_ids_j", "input_ids_k"),
 )
-from trueward.data.messages import is_transcript
-from trueward.errors import DataError
+"""Pre-tokenized column pairs, chosen side first."""
+
+
+_RANGES = {"target": (0.0, 1.0), "weight": (0.0, math.inf)}
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """Return the non-zero counts in words: `3 identical responses, 1 null chosen`."""
+    return ", ".join(f"{n:,} {what}" for what, n in counts.items() if n) or "nothing"
+
+
+def name_of(rows: Dataset, name: str | None) -> str:
+    """What messages call these rows: the given name, else their own."""
+    return name or rows.info.dataset_name or "dataset"
+
+
+def resolve(names: Iterable[str], given: Mapping[str, str] | None, name: str) -> dict[str, str]:
+    """Map each role found to its column; `given` (role to column) goes before the known names.
+
+    Raises:
+        DataError: `given` names a role or a column that does not exist.
+    """
+    present = list(names)
+    for role, column in (given or {}).items():
+        if role not in ALIASES:
+            raise DataError(f"{name}: unknown role {role!r}; {nearest(role, list(ALIASES))}")
+        if column not in present:
+            raise DataError(
+                f"{name}: no column {column!r} to serve as {role!r}; {nearest(column, present)}"
+            )
+    known = {
+        role: next(alias for alias in aliases if alias in present)
+        for role, aliases in ALIASES.items()
+        if any(alias in present for alias in aliases)
+    }
+    return known | dict(given or {})
+
+
+def j_k_columns(names: Iterable[str], name: str) -> tuple[str, str] | None:
+    """The text columns of the older `*_j` (chosen) and `*_k` (rejected) naming, if there are any.
+
+    Raises:
+        DataError: more than one stem has both endings.
+    """
+    present = set(names)
+    stems = sorted(n[:-2] for n in present if n.endswith("_j") and n[:-2] + "_k" in present)
+    if len(stems) > 1:
+        raise DataError(
+            f"{name}: several *_j / *_k columns ({', '.join(stems)}); "
+            "say which with columns={'chosen': …, 'rejected': …}"
+        )
+    return (f"{stems[0]}_j", f"{stems[0]}_k") if stems else None
+
 
 _CARRIED_ROLES = (
     "prompt_id",
@@ -38,12 +120,12 @@ class Form:
     """Role to column, the roles that this shape reads."""
     nested: Mapping[str, str] = field(default_factory=dict)
     """Role to key inside each response of a list, where the caller says so."""
-    beside: tuple[str, ...] = ()
+    also_read: tuple[str, ...] = ()
     """Further columns read under their own names."""
 
     def unused(self, names: Iterable[str]) -> tuple[str, ...]:
         """The columns that nothing reads."""
-        used = {*self.roles.values(), *self.beside}
+        used = {*self.roles.values(), *self.also_read}
         return tuple(name for name in names if name not in used)
 
 
@@ -66,13 +148,16 @@ def recognise(rows: Dataset, columns: Mapping[str, str] | None, name: str) -> Fo
 
 def _pair_form(rows: Dataset, roles: Mapping[str, str], name: str) -> Form | None:
     names = rows.column_names
-    beside = (*PAIR_NUMBERS, *TEMPLATE_COLUMNS)
+    also_read = (*PAIR_NUMBERS, *TEMPLATE_COLUMNS)
     ids = next((pair for pair in TOKENIZED if set(pair) <= set(names)), None)
     if ids is not None:
         masks = tuple(column.replace("input_ids", "attention_mask") for column in ids)
         kept = _only(roles, _CARRIED_ROLES)
         return Form(
-            "tokenized pairs", {**kept, "chosen": ids[0], "rejected": ids[1]}, {}, (*beside, *masks)
+            "tokenized pairs",
+            {**kept, "chosen": ids[0], "rejected": ids[1]},
+            {},
+            (*also_read, *masks),
         )
     if not {"chosen", "rejected"} & set(roles) and (older := j_k_columns(names, name)):
         roles = {**roles, "chosen": older[0], "rejected": older[1]}
@@ -82,15 +167,15 @@ def _pair_form(rows: Dataset, roles: Mapping[str, str], name: str) -> Form | Non
         is_transcript(rows[0][roles[side]]) for side in ("chosen", "rejected")
     )
     kind = "transcript pairs" if transcripts else "pairs"
-    return Form(kind, _only(roles, _PAIR_ROLES), {}, beside)
+    return Form(kind, _only(roles, _PAIR_ROLES), {}, also_read)
 
 
 def _group_form(roles: Mapping[str, str], nested: Mapping[str, str]) -> Form | None:
-    beside = (*TEMPLATE_COLUMNS, "weight")
+    also_read = (*TEMPLATE_COLUMNS, "weight")
     if {"prompt", "responses"} <= set(roles):
-        return Form("response lists", _only(roles, _LIST_ROLES), nested, beside)
+        return Form("response lists", _only(roles, _LIST_ROLES), nested, also_read)
     if {"prompt", "response"} <= set(roles) and {"score", "rank"} & set(roles):
-        return Form("one response a row", _only(roles, _ROW_ROLES), {}, beside)
+        return Form("one response a row", _only(roles, _ROW_ROLES), {}, also_read)
     return None
 
 
@@ -107,3 +192,29 @@ def _no_form(names: list[str], name: str) -> str:
         f"{name}: missing columns: expected chosen and rejected (text, messages or *_ids), "
         f"or prompt with a list of responses, or prompt, response and score a row; {found}"
     )
+
+
+def checked_number(value: Any, role: str, where: str) -> float:
+    """`value` as a float; null is NaN.
+
+    Raises:
+        DataError: it is no number, or out of the role's range.
+    """
+    if value is None:
+        return math.nan
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise DataError(f"{where}: expected a number, got {described(value)}")
+    low, high = _RANGES.get(role, (-math.inf, math.inf))
+    if value < low or value > high or math.isinf(value):
+        raise DataError(f"{where}: expected a finite {role} in [{low:g}, {high:g}], got {value:g}")
+    return float(value)
+
+
+def in_range(rows: Dataset, column: str) -> bool:
+    """Return whether `checked_number` would keep every number of a column as it is, null none."""
+    low, high = _RANGES.get(column, (-math.inf, math.inf))
+    values = rows.data.column(column)
+    if str(values.type) != "double" or values.null_count:
+        return False
+    numbers = values.to_numpy()
+    return bool((np.isfinite(numbers) & (low <= numbers) & (numbers <= high)).all())

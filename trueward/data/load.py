@@ -1,8 +1,16 @@
 """Rows from wherever preference data is kept."""
 
-from collections.abc import Mapping
+import gzip
+import json
+import re
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
 from datasets import (
     Dataset,
     DatasetDict,
@@ -12,7 +20,8 @@ from datasets import (
     load_from_disk,
 )
 
-from trueward.data.files import READERS, read_file
+from trueward.data.forms import ALIASES, PAIR_NUMBERS
+from trueward.data.messages import check_text, described
 from trueward.errors import DataError, MissingSplitError
 
 
@@ -54,6 +63,46 @@ def load_rows(
     if not isinstance(source, Dataset):
         rows.info.dataset_name = name
     return rows
+
+
+def stream_rows(source: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the rows of a file, folder or hub name, whatever their fields; JSONL line by line.
+
+    Raises:
+        DataError: as `load_rows`.
+    """
+    jsonl = Path(source).is_file() and source.lower().removesuffix(".gz").endswith(".jsonl")
+    yield from _stream_lines(source) if jsonl else load_rows(source)
+
+
+def _stream_lines(source: str) -> Iterator[dict[str, Any]]:
+    """Yield rows one by one, from bytes: a text stream would meet a bad byte before its row."""
+    opened = gzip.open if source.lower().endswith(".gz") else open
+    number = 0
+    try:
+        with opened(source, "rb") as stream:
+            for line in stream:
+                where = f"{source}: row {number}"
+                text = _decoded(line, where, first=number == 0)
+                if text.strip():
+                    yield _row(text, where, streamed=True)
+                    number += 1
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(
+            f"{source}: row {number} cannot be read ({error}); mend the file"
+        ) from error
+    if number == 0:
+        raise DataError(f"{source}: no rows; expected at least one")
+
+
+def _decoded(line: bytes, where: str, *, first: bool) -> str:
+    try:
+        return line.decode("utf-8-sig" if first else "utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{where} is not UTF-8 text ({error.reason} at byte {error.start}); "
+            "save the file as UTF-8"
+        ) from error
 
 
 def _from_disk(folder: Path, split: str) -> Dataset:
@@ -109,3 +158,181 @@ def _select(splits: Mapping[str, Dataset], split: str, name: str) -> Dataset:
 
 def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+_TEXT_ROLES = ("prompt", "chosen", "rejected", "response")
+_NUMBER_ROLES = ("chosen_score", "rejected_score", "score", "rank")
+DEPTH = 100
+"""Most brackets within one another."""
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+
+
+def read_file(path: Path) -> Dataset:
+    """Read a JSON, JSONL, CSV or Parquet file, plain or gzipped.
+
+    Raises:
+        DataError: an unknown ending, an empty file, or a line or row that cannot be read.
+    """
+    endings = [ending.lower() for ending in path.suffixes]
+    ending = endings[-2] if endings[-1:] == [".gz"] and len(endings) > 1 else path.suffix.lower()
+    if ending not in READERS:
+        raise DataError(f"{path}: expected a file ending in {', '.join(READERS)} plain or .gz")
+    try:
+        data = gzip.decompress(path.read_bytes()) if endings[-1] == ".gz" else path.read_bytes()
+        rows = READERS[ending](data, str(path))
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: damaged gzip file ({error}); fetch it again") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise DataError(
+            f"{path}: line {line} is not UTF-8 text ({error.reason} at byte {error.start}); "
+            "save the file as UTF-8"
+        ) from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+    if len(rows) == 0:
+        raise DataError(f"{path}: no rows; expected at least one")
+    return rows
+
+
+def _read_json(data: bytes, name: str) -> Dataset:
+    """Read a top-level list, or else one object a line."""
+    text = data.decode("utf-8-sig")
+    read = _list_rows if text.lstrip().startswith("[") else _line_rows
+    return dataset_from_rows(list(read(text, name)), name)
+
+
+def check_depth(text: str, where: str) -> None:
+    """Refuse JSON with more brackets within one another than anything can go through later.
+
+    Raises:
+        DataError: naming the depth.
+    """
+    if text.count("[") + text.count("{") <= DEPTH:
+        return
+    depth = 0
+    for found in _BRACKETS.finditer(text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(found[0], 0)
+        if depth > DEPTH:
+            raise DataError(f"{where}: more than {DEPTH} brackets within one another; flatten it")
+
+
+def _list_rows(text: str, name: str) -> Iterator[dict[str, Any]]:
+    check_depth(text, name)
+    try:
+        rows = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{name}: line {error.lineno} is not valid JSON ({error.msg})") from error
+    except ValueError as error:  # too long a whole number
+        raise DataError(f"{name}: cannot be read ({error}); mend the file") from error
+    for number, row in enumerate(rows):
+        yield _object(row, f"{name}: row {number}")
+
+
+def _line_rows(text: str, name: str) -> Iterator[dict[str, Any]]:
+    lines = (line for line in text.split("\n") if line.strip())
+    for number, line in enumerate(lines):
+        yield _row(line, f"{name}: row {number}", streamed=False)
+
+
+def _row(line: str, where: str, *, streamed: bool) -> dict[str, Any]:
+    check_depth(line, where)
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        place = "" if streamed else f" at column {error.colno}"
+        form = "" if streamed else ", or a list of objects"
+        raise DataError(
+            f"{where} is not valid JSON ({error.msg}{place}); expected one object a line{form}"
+        ) from error
+    except ValueError as error:  # too long a whole number
+        remedy = "; mend the file" if streamed else ""
+        raise DataError(f"{where} cannot be read ({error}){remedy}") from error
+    return _object(row, where)
+
+
+def _object(row: Any, where: str) -> dict[str, Any]:
+    if not isinstance(row, dict):
+        raise DataError(f"{where}: expected an object with named fields, got {described(row)}")
+    return row
+
+
+def _read_csv(data: bytes, name: str) -> Dataset:
+    """Read a header line and rows; columns of text stay text whatever they look like."""
+    types = {alias: pa.string() for role in _TEXT_ROLES for alias in ALIASES[role]}
+    numbers = [alias for role in _NUMBER_ROLES for alias in ALIASES[role]]
+    types |= {column: pa.float64() for column in (*numbers, *PAIR_NUMBERS)}
+    if not data.strip():
+        raise DataError(f"{name}: no rows; expected at least one")
+    data.decode()  # Arrow would take other bytes for binary columns
+    try:
+        table = pyarrow.csv.read_csv(
+            pa.BufferReader(data),
+            read_options=pyarrow.csv.ReadOptions(use_threads=False),
+            parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
+            convert_options=pyarrow.csv.ConvertOptions(column_types=types),
+        )
+    except pa.ArrowInvalid as error:
+        raise DataError(f"{name}: {_one_line(error)}") from error
+    return Dataset(table)
+
+
+def _read_parquet(data: bytes, name: str) -> Dataset:
+    try:
+        return Dataset(pyarrow.parquet.read_table(pa.BufferReader(data)))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise DataError(f"{name}: not a readable Parquet file ({_one_line(error)})") from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+READERS: Mapping[str, Callable[[bytes, str], Dataset]] = {
+    ".json": _read_json,
+    ".jsonl": _read_json,
+    ".csv": _read_csv,
+    ".parquet": _read_parquet,
+}
+"""Readers by file ending; `.gz` may follow."""
+
+
+def dataset_from_rows(rows: Sequence[Mapping[str, Any]], name: str) -> Dataset:
+    """Make a dataset of `rows`, whose columns are the union of their keys.
+
+    Raises:
+        DataError: a field's type is not that of the rows before it, or its text cannot be stored.
+    """
+    columns = dict.fromkeys(key for row in rows for key in row)
+    values = {column: [row.get(column) for row in rows] for column in columns}
+    try:
+        return Dataset.from_dict(values)
+    except UnicodeEncodeError:
+        for number, fields in enumerate(rows):
+            for column, value in fields.items():
+                check_text([column, value], f"{name}: row {number}, field {column!r}")
+        raise
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
+        column, row = _first_disagreement(values)
+    raise DataError(
+        f"{name}: row {row}, field {column!r}: "
+        f"{described(values[column][row])} is of another type than the rows before"
+    )
+
+
+def _first_disagreement(values: Mapping[str, list[Any]]) -> tuple[str, int]:
+    """The first column that Arrow refuses, and the row that made it, by bisection."""
+    column = next(name for name, cells in values.items() if not _is_uniform(cells))
+    good, bad = 0, len(values[column])
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        good, bad = (middle, bad) if _is_uniform(values[column][:middle]) else (good, middle)
+    return column, bad - 1
+
+
+def _is_uniform(cells: Iterable[Any]) -> bool:
+    try:
+        Dataset.from_dict({"cells": list(cells)})
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
+        return False
+    return True

@@ -4,10 +4,15 @@ import re
 from itertools import takewhile
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+from datasets import Dataset
+
 from trueward.errors import DataError
 from trueward.types import Message, Turns
 
 _TRANSCRIPT_TURN = re.compile(r"\n\n(Human|Assistant):")
+_MESSAGES = pa.list_(pa.struct({"content": pa.string(), "role": pa.string()}))
 _TRANSCRIPT_ROLES = {"Human": "user", "Assistant": "assistant"}
 
 
@@ -18,6 +23,11 @@ def checked_turns(value: Any, where: str) -> Turns:
         DataError: it is neither, or no Unicode text; the message begins with `where`.
     """
     check_text(value, where)
+    return turns_of(value, where)
+
+
+def turns_of(value: Any, where: str) -> Turns:
+    """Return `value` as `checked_turns` does, its text being checked already."""
     if isinstance(value, str):
         return value
     messages = [value] if isinstance(value, dict) else value
@@ -30,6 +40,21 @@ def checked_turns(value: Any, where: str) -> Turns:
                 f"got {described(message)}"
             )
     return [{"content": m.get("content")} | without_nulls(m) for m in messages]
+
+
+def stored_turns(rows: Dataset, column: str) -> str:
+    """Return `text` or `messages` where `checked_turns` would keep a column as it is, else "".
+
+    Arrow's types and counts of nulls prove it; the text of an Arrow string is Unicode.
+    """
+    values = rows.data.column(column)
+    if values.type == pa.string():
+        return "" if values.null_count else "text"
+    if values.type != _MESSAGES:
+        return ""
+    messages = pc.list_flatten(values)
+    parts = (values, messages, *(pc.struct_field(messages, key) for key in ("content", "role")))
+    return "" if any(part.null_count for part in parts) else "messages"
 
 
 def check_text(value: Any, where: str) -> None:

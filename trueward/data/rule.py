@@ -1,4 +1,4 @@
-"""The stated rule by which scored responses become pairs."""
+"""The rule by which scored responses become pairs, and label noise on request."""
 
 import math
 from collections.abc import Sequence
@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
+from datasets import Dataset, Features, Value
 from scipy.special import expit
 
 from trueward.errors import DataError, nearest
 
 KINDS = ("all", "best_worst", "random")
+IDENTICAL = "pairs of identical responses"
 
 Drawn: TypeAlias = tuple[list[tuple[int, int]], dict[str, int]]
 """Pairs of indices (better, worse), and the counts of what was left out."""
 
-IDENTICAL = "pairs of identical responses"
-
 
 @dataclass(frozen=True)
 class PairRule:
-    """Which pairs a list of scored responses gives, and what each pair carries.
+    """The rule by which scored responses become pairs, and what each pair carries.
 
     With g = s⁺ − s⁻ the score gap of a pair (in the scores' own unit; for ranks, in ranks), a pair
     is kept if g > `min_gap`, so ties never make a pair. `soft_target_scale` adds a column
@@ -62,7 +62,7 @@ class PairRule:
 
     @property
     def needs_scores(self) -> bool:
-        """Whether data that comes as pairs must bring scores."""
+        """True if data that comes as pairs must bring scores."""
         return (
             self.min_gap > 0 or self.soft_target_scale is not None or self.margin_scale is not None
         )
@@ -104,3 +104,37 @@ class PairRule:
             last_worst = len(values) - 1 - int(values[::-1].argmin())
             return np.array([values.argmax()]), np.array([last_worst])
         return np.triu_indices(len(values), k=1)
+
+
+def flip_labels(pairs: Dataset, rate: float, seed: int) -> tuple[Dataset, int]:
+    """Flip the labels of a share of the pairs; return the pairs and how many were flipped.
+
+    Exactly round(rate · n) pairs, drawn without replacement, change sides: `chosen` with
+    `rejected`, and each `chosen_*` with its `rejected_*`. `margin`, `target` and `weight` stay:
+    they belong to the label, which is now wrong. The column `flipped` says which pairs these are.
+
+    Raises:
+        DataError: `rate` is not in [0, 1], the labels are flipped already, or a column of one side
+            has no counterpart.
+    """
+    if not 0 <= rate <= 1:
+        raise DataError(f"the rate of flipped labels must be in [0, 1], got {rate}")
+    if "flipped" in pairs.column_names:
+        raise DataError("column 'flipped' is there already: labels are flipped once only")
+    sides = {
+        name: name.replace("chosen", "rejected", 1)
+        for name in pairs.column_names
+        if name == "chosen" or name.startswith("chosen_")
+    }
+    missing = [name for name in sides.values() if name not in pairs.column_names]
+    if missing or not sides:
+        raise DataError(f"missing column {(missing or ['chosen'])[0]!r}: cannot flip labels")
+    count = round(rate * len(pairs))
+    flipped = np.zeros(len(pairs), dtype=bool)
+    flipped[np.random.default_rng(seed).permutation(len(pairs))[:count]] = True
+    table = {name: pairs[name][:] for name in pairs.column_names}
+    for chosen, rejected in sides.items():
+        for row in np.flatnonzero(flipped):
+            table[chosen][row], table[rejected][row] = table[rejected][row], table[chosen][row]
+    features = Features({**pairs.features, "flipped": Value("bool")})
+    return Dataset.from_dict({**table, "flipped": flipped}, features=features), count

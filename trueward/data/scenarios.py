@@ -1,29 +1,55 @@
 """Four scenarios of growing distance from training, from data with prompts and sources."""
 
+import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from datasets import Dataset
 
-from trueward.data.cells import read_cells
-from trueward.data.columns import name_of
-from trueward.data.disjoint import assert_disjoint
-from trueward.data.groups import Group
-from trueward.data.pairing import pairs_of_groups
-from trueward.data.partition import partition
-from trueward.data.reports import SplitReport
+from trueward.data.forms import counted, name_of, recognise
+from trueward.data.load import dataset_from_rows
+from trueward.data.pairs import pairs_of_prompts
+from trueward.data.prompts import PROMPT_READERS, in_messages
 from trueward.data.rule import PairRule
 from trueward.data.similarity import most_similar
-from trueward.data.spans import spanning_rows
-from trueward.data.tables import dataset_from_rows
-from trueward.errors import DataError
-from trueward.types import Scenarios
+from trueward.errors import DataError, nearest
+from trueward.types import Prompt, Scenarios
 
-_PAIRS = 3
-"""The random stream that draws pairs, beside those of `partition`."""
+_PROMPTS, _SOURCES, _HALVES, _PAIRS = range(4)
+"""Separate random streams of one seed, so that one number asked for does not move the rest."""
+
+
+@dataclass(frozen=True)
+class SplitReport:
+    """A count of how rows became four scenarios."""
+
+    train_prompts: int
+    held_out_prompts: int
+    train_sources: tuple[str, ...]
+    held_out_sources: tuple[str, ...]
+    excluded_sources: tuple[str, ...]
+    sizes: Mapping[str, int]
+    """Rows of each part of `Scenarios`."""
+    asked: Mapping[str, int]
+    """Rows asked for; a part can be smaller where the data does not hold more."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        short = {
+            f"{part} of {self.asked[part]:,} asked": size
+            for part, size in self.sizes.items()
+            if size < self.asked.get(part, size)
+        }
+        fewer = f"; fewer than asked: {counted(short)}" if short else ""
+        return (
+            f"{self.train_prompts:,} / {self.held_out_prompts:,} prompts and "
+            f"{len(self.train_sources)} / {len(self.held_out_sources)} sources (train / held out, "
+            f"{len(self.excluded_sources)} excluded): {counted(self.sizes)}; "
+            f"left out: {counted(self.left_out)}{fewer}"
+        )
 
 
 def split_scenarios(
@@ -72,25 +98,25 @@ def split_scenarios(
         raise DataError(f"group_size must be at least 2, got {group_size}")
     left_out: Counter[str] = Counter()
     name = name_of(rows, name)
-    groups = read_cells(rows, columns, exclude_sources, left_out, name)
+    prompts = _sourced_prompts(rows, columns, exclude_sources, left_out, name)
     if conversational:
-        groups = [group.as_messages() for group in groups]
-    cells = partition(groups, held_out_prompts, held_out_sources, seed, name)
+        prompts = [in_messages(one) for one in prompts]
+    parts = _partition(prompts, held_out_prompts, held_out_sources, seed, name)
 
     rule = rule or PairRule("random", pairs_per_prompt=4)
     rule = replace(rule, min_gap=max(rule.min_gap, min_gap), seed=seed)
-    train = _draw_pairs(cells.train, rule, train_pairs, left_out)
-    in_domain, new_sources = _of_prompts(train, cells.in_domain, cells.response_disjoint)
+    train = _draw_pairs(parts.train, rule, train_pairs, left_out)
+    in_domain, new_sources = _of_prompts(train, parts.in_domain, parts.response_disjoint)
     pairs = _draw_pairs(in_domain, rule, eval_pairs, left_out)
     candidates = {
         "in_domain": in_domain,
-        "prompt_disjoint": cells.prompt_disjoint,
+        "prompt_disjoint": parts.prompt_disjoint,
         "response_disjoint": new_sources,
-        "mutual_disjoint": cells.mutual_disjoint,
+        "mutual_disjoint": parts.mutual_disjoint,
     }
     drawn: dict[str, list[dict[str, Any]]] = {"train": train, "in_domain_pairs": pairs}
     for part, found in candidates.items():
-        spanning = spanning_rows(found, group_size, min_gap, seed)
+        spanning = _spanning_rows(found, group_size, min_gap, seed)
         drawn[part] = spanning[:groups_per_scenario]
         reason = f"{part} prompts without {group_size} responses spanning more than {min_gap:g}"
         left_out[reason] = len(found) - len(spanning)
@@ -98,10 +124,10 @@ def split_scenarios(
     assert_disjoint(scenarios)
     asked = {"train": train_pairs, "in_domain_pairs": eval_pairs}
     report = SplitReport(
-        train_prompts=len(cells.train),
-        held_out_prompts=len(cells.prompt_disjoint),
-        train_sources=cells.train_sources,
-        held_out_sources=cells.held_out_sources,
+        train_prompts=len(parts.train),
+        held_out_prompts=len(parts.prompt_disjoint),
+        train_sources=parts.train_sources,
+        held_out_sources=parts.held_out_sources,
         excluded_sources=tuple(sorted(exclude_sources)),
         sizes={part: len(rows) for part, rows in drawn.items()},
         asked=asked | dict.fromkeys(candidates, groups_per_scenario),
@@ -111,18 +137,18 @@ def split_scenarios(
 
 
 def _draw_pairs(
-    groups: Sequence[Group], rule: PairRule, count: int, left_out: Counter[str]
+    prompts: Sequence[Prompt], rule: PairRule, count: int, left_out: Counter[str]
 ) -> list[dict[str, Any]]:
-    """At most `count` pairs at random among those that the rule gives, in random order."""
-    pairs = list(pairs_of_groups(groups, rule, left_out))
+    """Return at most `count` pairs at random among those that the rule gives, in random order."""
+    pairs = list(pairs_of_prompts(prompts, rule, left_out))
     order = np.random.default_rng([rule.seed, _PAIRS]).permutation(len(pairs))
     return [pairs[i] for i in order[:count]]
 
 
-def _of_prompts(train: Sequence[Mapping[str, Any]], *parts: Sequence[Group]) -> list[list[Group]]:
-    """The groups whose prompt training really uses."""
+def _of_prompts(train: Sequence[Mapping[str, Any]], *parts: Sequence[Prompt]) -> list[list[Prompt]]:
+    """Return of each part the prompts that training really uses."""
     trained = {pair["prompt_id"] for pair in train}
-    return [[group for group in part if group.prompt_id in trained] for part in parts]
+    return [[one for one in part if one.id in trained] for part in parts]
 
 
 def _scenarios(drawn: Mapping[str, Sequence[Mapping[str, Any]]], name: str) -> Scenarios:
@@ -134,3 +160,263 @@ def _scenarios(drawn: Mapping[str, Sequence[Mapping[str, Any]]], name: str) -> S
             )
     parts = {part: dataset_from_rows(rows, name) for part, rows in drawn.items()}
     return Scenarios(**parts, similar_pairs=most_similar(parts["in_domain_pairs"]))
+
+
+def _sourced_prompts(
+    rows: Dataset,
+    columns: Mapping[str, str] | None,
+    excluded: Collection[str],
+    left_out: Counter[str],
+    name: str,
+) -> list[Prompt]:
+    """Read each distinct prompt once, without excluded sources and repeated responses.
+
+    Prompts equal in content are one prompt, under the first id.
+
+    Raises:
+        DataError: no prompt, response, score or source column, or an unknown excluded source.
+    """
+    form = recognise(rows, columns, name)
+    if form.kind not in PROMPT_READERS:
+        raise DataError(
+            f"{name}: a scenario split needs scored responses with a source each (prompt, "
+            "response, generator and score a row, or lists of them); found "
+            f"{form.kind}: {', '.join(rows.column_names)}"
+        )
+    merged: dict[str, Prompt] = {}
+    for one in PROMPT_READERS[form.kind](rows, form, left_out, name):
+        key = json.dumps(one.prompt)
+        merged[key] = _joined(merged[key], one) if key in merged else one
+    ids = Counter(one.id for one in merged.values())
+    repeated = next((prompt_id for prompt_id, count in ids.items() if count > 1), None)
+    if repeated is not None:
+        raise DataError(f"{name}: prompt_id {repeated!r} has two different prompts")
+    sources = {source for one in merged.values() for source in one.sources if source is not None}
+    if not sources:
+        raise DataError(
+            f"{name}: no response has a source; expected a column generator, model or source; "
+            f"found {', '.join(rows.column_names)}"
+        )
+    _check_sources(excluded, sources, name)
+    return [_clean(one, excluded, left_out) for one in merged.values()]
+
+
+def _joined(first: Prompt, second: Prompt) -> Prompt:
+    return replace(
+        first,
+        responses=first.responses + second.responses,
+        scores=first.scores + second.scores,
+        sources=first.sources + second.sources,
+    )
+
+
+def _check_sources(asked: Collection[str], present: Collection[str], name: str) -> None:
+    """Refuse a source that the data does not hold."""
+    for source in asked:
+        if source not in present:
+            raise DataError(f"{name}: no source {source!r}; {nearest(source, sorted(present))}")
+
+
+def _clean(one: Prompt, excluded: Collection[str], left_out: Counter[str]) -> Prompt:
+    kept: dict[str, int] = {}
+    for place, (response, source) in enumerate(zip(one.responses, one.sources, strict=True)):
+        key = json.dumps(response)
+        if source is None:
+            left_out["responses with null source"] += 1
+        elif source in excluded:
+            left_out["responses of excluded sources"] += 1
+        elif key in kept:
+            left_out["responses that repeat another to the same prompt"] += 1
+        else:
+            kept[key] = place
+    return one.only(kept.values())
+
+
+@dataclass(frozen=True)
+class _Partition:
+    """Five sets that share no prompt with the same source, in the same random order of prompts."""
+
+    train: list[Prompt]
+    in_domain: list[Prompt]
+    """Training prompts and sources: the half of the cells that training does not use."""
+    prompt_disjoint: list[Prompt]
+    response_disjoint: list[Prompt]
+    mutual_disjoint: list[Prompt]
+    train_sources: tuple[str, ...]
+    held_out_sources: tuple[str, ...]
+
+
+def _partition(
+    given: Sequence[Prompt],
+    prompts: float | int,
+    sources: float | int | Sequence[str],
+    seed: int,
+    name: str,
+) -> _Partition:
+    """Hold out prompts and sources, and half of the training sources on each training prompt.
+
+    Raises:
+        DataError: a share that leaves nothing on one side, or an unknown source.
+    """
+    order = np.random.default_rng([seed, _PROMPTS]).permutation(len(given))
+    count = _count(prompts, len(given), "prompts", name)
+    held_out, shared = ([given[i] for i in part] for part in (order[:count], order[count:]))
+    present = sorted({source for one in given for source in one.sources if source})
+    held_out_sources = _held_out_sources(present, sources, seed, name)
+    train_sources = [source for source in present if source not in held_out_sources]
+    known = [_of_sources(one, train_sources) for one in shared]
+    halves = [_halves(one, seed, number) for number, one in enumerate(known)]
+    return _Partition(
+        train=[_of_sources(one, half) for one, (half, _) in zip(known, halves, strict=True)],
+        in_domain=[_of_sources(one, rest) for one, (_, rest) in zip(known, halves, strict=True)],
+        prompt_disjoint=[_of_sources(one, train_sources) for one in held_out],
+        response_disjoint=[_of_sources(one, held_out_sources) for one in shared],
+        mutual_disjoint=[_of_sources(one, held_out_sources) for one in held_out],
+        train_sources=tuple(train_sources),
+        held_out_sources=held_out_sources,
+    )
+
+
+def _held_out_sources(
+    present: Sequence[str], asked: float | int | Sequence[str], seed: int, name: str
+) -> tuple[str, ...]:
+    if isinstance(asked, int | float):
+        count = _count(asked, len(present), "sources", name)
+        drawn = np.random.default_rng([seed, _SOURCES]).permutation(len(present))[:count]
+        return tuple(sorted(present[i] for i in drawn))
+    _check_sources(asked, present, name)
+    _count(len(set(asked)), len(present), "sources", name)
+    return tuple(sorted(set(asked)))
+
+
+def _count(asked: float | int, total: int, what: str, name: str) -> int:
+    """A share (float) or a number (int) of `total`, leaving at least one on both sides."""
+    count = round(asked * total) if isinstance(asked, float) else asked
+    if not 0 < count < total:
+        raise DataError(
+            f"{name}: holding out {asked:g} of {total} {what} leaves nothing on one side; "
+            "expected a share between 0 and 1 (as 0.25) or a smaller number (as 10)"
+        )
+    return count
+
+
+def _halves(one: Prompt, seed: int, number: int) -> tuple[set[str], set[str]]:
+    """Halve a prompt's sources at random: those that may train, the odd one too, and the rest."""
+    sources = sorted({source for source in one.sources if source})
+    order = np.random.default_rng([seed, _HALVES, number]).permutation(len(sources))
+    half = {sources[i] for i in order[: (len(sources) + 1) // 2]}
+    return half, set(sources) - half
+
+
+def _of_sources(one: Prompt, sources: Collection[str]) -> Prompt:
+    return one.only(i for i, source in enumerate(one.sources) if source in sources)
+
+
+def _spanning_rows(
+    prompts: Sequence[Prompt], size: int, min_gap: float, seed: int
+) -> list[dict[str, Any]]:
+    """Return a row for each prompt with `size` responses whose scores span above `min_gap`."""
+    rows = []
+    for number, one in enumerate(prompts):
+        drawn = one.only(_spanning(one.scores, size, np.random.default_rng([seed, number])))
+        if drawn.scores and max(drawn.scores) - min(drawn.scores) > min_gap:
+            rows.append(
+                {
+                    "prompt": drawn.prompt,
+                    "prompt_id": drawn.id,
+                    "responses": list(drawn.responses),
+                    "sources": list(drawn.sources),
+                    "scores": list(drawn.scores),
+                    **drawn.extras,
+                }
+            )
+    return rows
+
+
+def _spanning(scores: Sequence[float], size: int, generator: np.random.Generator) -> list[int]:
+    """Return places of the lowest, the highest, then each time the furthest from those taken.
+
+    In random order, equal scores drawn at random; empty where there are too few.
+    """
+    if len(scores) < size:
+        return []
+    order = generator.permutation(len(scores))
+    shuffled = np.array(scores)[order]
+    taken = [int(shuffled.argmin()), len(scores) - 1 - int(shuffled[::-1].argmax())]
+    while len(taken) < size:
+        distance = np.abs(shuffled[:, None] - shuffled[taken]).min(axis=1)
+        distance[taken] = -1.0
+        taken.append(int(distance.argmax()))
+    return [int(order[i]) for i in sorted(taken)]
+
+
+def assert_disjoint(scenarios: Scenarios, *, cells: bool = True) -> None:
+    """Assert that no scenario shares with training what it must hold out.
+
+    - `prompt_disjoint`, `mutual_disjoint`: no prompt, by id or by content;
+    - `response_disjoint`, `mutual_disjoint`: no source;
+    - `in_domain`, `in_domain_pairs`, `similar_pairs`: no (prompt, source) cell;
+    - all of them: no response that training shows for the same prompt.
+
+    `cells=False` is for data in which a source answers a prompt several times: then the responses
+    themselves must differ, not the parts.
+
+    Raises:
+        DataError: the first violation, by scenario, kind and value.
+    """
+    parts = {**scenarios.groups(), "in_domain_pairs": scenarios.in_domain_pairs}
+    if scenarios.similar_pairs is not None:
+        parts["similar_pairs"] = scenarios.similar_pairs
+    rules = {kind: rule for kind, rule in _RULES.items() if cells or kind != _CELL}
+    for kind, (members, names) in rules.items():
+        seen = set(members(scenarios.train))
+        for name in names or parts:
+            if name not in parts:
+                continue
+            shared = next((member for member in members(parts[name]) if member in seen), None)
+            if shared is not None:
+                raise DataError(f"scenario {name!r} shares a {kind} with train: {shared!r:.80}")
+
+
+def _prompt_ids(rows: Dataset) -> Iterator[Any]:
+    yield from rows["prompt_id"]
+
+
+def _prompts(rows: Dataset) -> Iterator[str]:
+    yield from (json.dumps(prompt) for prompt in rows["prompt"])
+
+
+def _sources(rows: Dataset) -> Iterator[Any]:
+    yield from (source for _, source in _cells(rows))
+
+
+def _cells(rows: Dataset) -> Iterator[tuple[Any, Any]]:
+    """(prompt_id, source) of every response."""
+    for row in rows.select_columns([c for c in rows.column_names if c in _IDENTITY]):
+        sources = (
+            row["sources"] if "sources" in row else [row["chosen_source"], row["rejected_source"]]
+        )
+        yield from ((row["prompt_id"], source) for source in sources)
+
+
+def _responses(rows: Dataset) -> Iterator[tuple[Any, Any]]:
+    """(prompt, response) of every response, by content."""
+    for row in rows:
+        responses = row["responses"] if "responses" in row else [row["chosen"], row["rejected"]]
+        yield from ((json.dumps(row["prompt"]), json.dumps(response)) for response in responses)
+
+
+_IDENTITY = ("prompt_id", "sources", "chosen_source", "rejected_source")
+_NEW_PROMPTS = ("prompt_disjoint", "mutual_disjoint")
+_NEW_SOURCES = ("response_disjoint", "mutual_disjoint")
+_CELL = "prompt and source"
+_NEW_CELLS = ("in_domain", "in_domain_pairs", "similar_pairs")
+
+_RULES: dict[str, tuple[Callable[[Dataset], Iterator[Any]], tuple[str, ...]]] = {
+    "prompt_id": (_prompt_ids, _NEW_PROMPTS),
+    "prompt": (_prompts, _NEW_PROMPTS),
+    "source": (_sources, _NEW_SOURCES),
+    _CELL: (_cells, _NEW_CELLS),
+    "prompt and response": (_responses, ()),
+}
+"""What must not be shared, how to list it, and the scenarios concerned (none: all)."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from trueward.data import load_rows, to_pairs
-from trueward.data.columns import resolve
+from trueward.data.forms import resolve
 from trueward.data.messages import checked_turns
 from trueward.errors import DataError
 from trueward.evaluate.contaminated import TrainingPrompts

@@ -4,8 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from trueward.data import load_rows, to_messages, to_pairs
-from trueward.data.reports import PairingReport
+from trueward.data import PairingReport, load_rows, to_messages, to_pairs
 from trueward.errors import DataError
 from trueward.types import Message
 

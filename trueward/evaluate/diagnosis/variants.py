@@ -6,7 +6,7 @@ from functools import partial
 from typing import TypeAlias
 
 from trueward.data import load_rows
-from trueward.data.columns import resolve
+from trueward.data.forms import resolve
 from trueward.data.messages import as_messages, as_text, checked_turns
 from trueward.diagnostics import EDITS, PROBES
 from trueward.errors import DataError

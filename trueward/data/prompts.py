@@ -1,0 +1,228 @@
+"""Rows that hold several responses to a prompt, and rows whose responses are to be scored."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+from datasets import Dataset
+
+from trueward.data.forms import TEMPLATE_COLUMNS, Form, checked_number, resolve
+from trueward.data.load import dataset_from_rows, stream_rows
+from trueward.data.messages import (
+    as_messages,
+    check_text,
+    checked_turns,
+    described,
+    turns_of,
+    without_nulls,
+)
+from trueward.errors import DataError
+from trueward.types import Prompt
+
+NULL_PROMPT = "rows with null prompt"
+NULL_RESPONSE = "null responses"
+NULL_SCORE = "responses with null score"
+REWARD_COLUMNS: Mapping[tuple[str, ...], tuple[str, ...]] = {
+    ("response",): ("reward",),
+    ("responses",): ("rewards",),
+    ("chosen", "rejected"): ("chosen_reward", "rejected_reward"),
+}
+"""Columns with responses to score, and the columns that take their rewards."""
+
+Row: TypeAlias = Mapping[str, Any]
+
+
+def read_prompts(source: str) -> Iterator[Prompt]:
+    """Yield rows to score: prompt with response, with responses, or with chosen and rejected.
+
+    `source` is a file, folder or hub name that `load_rows` reads; JSONL is read line by line.
+    `extras` hold all fields of the row as they came.
+
+    Raises:
+        DataError: naming the row and the field that is not what it must be.
+    """
+    for number, row in enumerate(stream_rows(source)):
+        yield _to_score(row, number, f"{source}: row {number}")
+
+
+def response_columns(row: Row) -> tuple[str, ...] | None:
+    """Return the columns of `row` that hold responses to score, None where there are none."""
+    return next((c for c in REWARD_COLUMNS if all(row.get(name) is not None for name in c)), None)
+
+
+def _to_score(row: Row, number: int, where: str) -> Prompt:
+    columns = response_columns(row)
+    if columns is None or row.get("prompt") is None:
+        raise DataError(
+            f"{where}: expected prompt with response, responses, or chosen and rejected; got "
+            f"{', '.join(k for k, v in row.items() if v is not None) or 'nothing'}"
+        )
+    for column in REWARD_COLUMNS[columns]:
+        if column in row:
+            raise DataError(
+                f"{where}: field {column!r} is there already; rename it, for the reward"
+            )
+    listed = columns == ("responses",)
+    responses = row["responses"] if listed else [row[column] for column in columns]
+    if not isinstance(responses, list) or not responses:
+        raise DataError(
+            f"{where}, field 'responses': expected a list of at least one response, got "
+            f"{described(responses)}"
+        )
+    for column, value in row.items():  # what is only kept is written too
+        check_text([column, value], f"{where}, field {column!r}")
+    named = columns * len(responses) if listed else columns
+    turns = [
+        turns_of(response, f"{where}, field {column!r}")
+        for column, response in zip(named, responses, strict=True)
+    ]
+    prompt = turns_of(row["prompt"], f"{where}, field 'prompt'")
+    return Prompt(number, prompt, tuple(turns), extras=row, where=where)
+
+
+def list_prompts(rows: Dataset, form: Form, left_out: Counter[str], name: str) -> Iterator[Prompt]:
+    """Read rows that hold a list of responses: plain lists side by side, or a list of mappings.
+
+    Without scores or ranks the list is taken as ranked, best first. A rank k is the score −k.
+    """
+    roles = form.roles
+    for number, row in enumerate(rows):
+        where = f"{name}: row {number}"
+        if row[roles["prompt"]] is None:
+            left_out[NULL_PROMPT] += 1
+            continue
+        prompt = checked_turns(row[roles["prompt"]], f"{where}, field {roles['prompt']!r}")
+        prompt_id = row[roles["prompt_id"]] if "prompt_id" in roles else number
+        entries = _entries(row, form, where)
+        yield _responded(
+            Prompt(prompt_id, prompt, (), extras=_extras(row), where=where),
+            entries,
+            roles["responses"],
+            left_out,
+        )
+
+
+def gather_prompts(
+    rows: Dataset, form: Form, left_out: Counter[str], name: str
+) -> Iterator[Prompt]:
+    """Gather rows that hold one response each, by `prompt_id` or else by the prompt itself."""
+    roles = form.roles
+    score = "score" if "score" in roles else "rank"
+    gathered: dict[Any, tuple[Row, list[dict[str, Any]]]] = {}
+    for number, row in enumerate(rows):
+        if row[roles["prompt"]] is None:
+            left_out[NULL_PROMPT] += 1
+            continue
+        key = row[roles["prompt_id"]] if "prompt_id" in roles else repr(row[roles["prompt"]])
+        first, entries = gathered.setdefault(key, (row, []))
+        if first[roles["prompt"]] != row[roles["prompt"]]:
+            raise DataError(f"{name}: row {number}: prompt_id {key!r} has two different prompts")
+        entry = {role: row[roles[role]] for role in ("response", "source", score) if role in roles}
+        entries.append(entry | {"row": number})
+    for number, (key, (row, entries)) in enumerate(gathered.items()):
+        at = f"{name}: row {entries[0]['row']}, field {roles['prompt']!r}"
+        prompt = checked_turns(row[roles["prompt"]], at)
+        prompt_id = key if "prompt_id" in roles else number
+        yield _responded(
+            Prompt(prompt_id, prompt, (), extras=_extras(row), where=name),
+            entries,
+            roles["response"],
+            left_out,
+        )
+
+
+def in_messages(one: Prompt) -> Prompt:
+    """Return the prompt with text made messages, of the user and the assistant."""
+    responses = tuple(as_messages(response, "assistant") for response in one.responses)
+    return replace(one, prompt=as_messages(one.prompt, "user"), responses=responses)
+
+
+def to_messages(rows: Dataset) -> Dataset:
+    """Make text messages: `prompt` the user's turn; `chosen`, `rejected`, `responses` the answer.
+
+    For data whose prompt and response are separate texts (an instruction and an output), which
+    would otherwise be joined without a mark between them. Messages stay as they are.
+    """
+    return dataset_from_rows([_conversation(row) for row in rows], "conversation")
+
+
+def _conversation(row: Row) -> dict[str, Any]:
+    roles = {"prompt": "user", "chosen": "assistant", "rejected": "assistant"}
+    changed: dict[str, Any] = {
+        column: as_messages(row[column], role) for column, role in roles.items() if column in row
+    }
+    if "responses" in row:
+        changed["responses"] = [as_messages(turns, "assistant") for turns in row["responses"]]
+    return {**row, **changed}
+
+
+def _entries(row: Row, form: Form, where: str) -> list[dict[str, Any]]:
+    """Return one mapping a response, with the keys response, source, and score or rank."""
+    roles, column = form.roles, form.roles["responses"]
+    items = row[column] or []
+    if not isinstance(items, list):
+        raise DataError(f"{where}, field {column!r}: expected a list, got {described(items)}")
+    lists = {
+        role: row[roles[f"{role}s"]]
+        for role in ("score", "rank", "source")
+        if f"{role}s" in roles and row[roles[f"{role}s"]] is not None
+    }
+    for role, values in lists.items():
+        if not isinstance(values, list) or len(values) != len(items):
+            raise DataError(
+                f"{where}, field {roles[f'{role}s']!r}: expected a list of {len(items)}, "
+                f"one for each of {column!r}, got {described(values)}"
+            )
+    return [
+        {"rank": position + 1}
+        | {role: values[position] for role, values in lists.items()}
+        | _named_keys(item, form, where)
+        for position, item in enumerate(items)
+    ]
+
+
+def _named_keys(item: Any, form: Form, where: str) -> dict[str, Any]:
+    """Return the role and value of each known key of a nested response; a bare one as it is."""
+    if not isinstance(item, dict) or "role" in item:
+        return {"response": item}
+    found = resolve(item, form.nested, where)
+    if "response" not in found:
+        raise DataError(
+            f"{where}, field {form.roles['responses']!r}: no response among {list(item)}"
+        )
+    return {
+        role: item[found[role]] for role in ("response", "source", "score", "rank") if role in found
+    }
+
+
+def _responded(bare: Prompt, entries: Sequence[Row], column: str, left_out: Counter[str]) -> Prompt:
+    """Add the responses that have text and score; all text, or all messages where any is."""
+    found = []
+    for entry in entries:
+        at = f"{bare.where}: row {entry['row']}" if "row" in entry else bare.where
+        kind = "score" if "score" in entry else "rank"
+        score = checked_number(entry[kind], "score", f"{at}, {kind}")
+        if entry["response"] is None or math.isnan(score):
+            left_out[NULL_RESPONSE if entry["response"] is None else NULL_SCORE] += 1
+            continue
+        turns = checked_turns(entry["response"], f"{at}, field {column!r}")
+        source = entry.get("source")
+        signed = score if kind == "score" else -score
+        found.append((turns, signed, None if source is None else str(source)))
+    responses, scores, sources = zip(*found, strict=True) if found else ((), (), ())
+    one = replace(bare, responses=responses, scores=scores, sources=sources)
+    return in_messages(one) if any(isinstance(t, list) for t in (one.prompt, *responses)) else one
+
+
+def _extras(row: Row) -> dict[str, Any]:
+    carried = [column for column in (*TEMPLATE_COLUMNS, "weight") if row.get(column) is not None]
+    return {column: without_nulls(row[column]) for column in carried}
+
+
+PROMPT_READERS: Mapping[str, Callable[[Dataset, Form, Counter[str], str], Iterator[Prompt]]] = {
+    "response lists": list_prompts,
+    "one response a row": gather_prompts,
+}
+"""Readers by the kind of form."""
