@@ -1,10 +1,13 @@
 """The few types that the layers exchange."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from jaxtyping import Float
+from pydantic import GetPydanticSchema
+from pydantic_core import core_schema
 from torch import Tensor
 
 if TYPE_CHECKING:
@@ -13,6 +16,12 @@ if TYPE_CHECKING:
 PairVector: TypeAlias = Float[Tensor, " pairs"]
 HiddenStates: TypeAlias = Float[Tensor, "pairs hidden"]
 Scalar: TypeAlias = Float[Tensor, ""]
+
+_FLOAT_OF_JSON = core_schema.no_info_before_validator_function(
+    lambda value: math.nan if value is None else value, core_schema.float_schema()
+)
+Number: TypeAlias = Annotated[int | float, GetPydanticSchema(lambda *_: _FLOAT_OF_JSON)]
+"""A number of a result, NaN where it is undefined; in a JSON document that is `null`."""
 
 Message: TypeAlias = dict[str, Any]
 Turns: TypeAlias = str | list[Message]
@@ -57,9 +66,9 @@ class ObjectiveOutput:
 class Estimate:
     """A number with its percentile interval."""
 
-    value: float
-    low: float
-    high: float
+    value: Number
+    low: Number
+    high: Number
 
 
 @dataclass(frozen=True)

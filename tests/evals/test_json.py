@@ -7,10 +7,7 @@ from trueward.errors import DataError, InputError
 from trueward.results import (
     RunResult,
     Scores,
-    load_run_result,
-    load_study_results,
-    save_run_result,
-    save_study_results,
+    StudyResults,
 )
 from trueward.stats import summarise
 
@@ -52,8 +49,8 @@ def study(runs):
 
 def test_run_round_trip(tmp_path):
     path = tmp_path / "result.json"
-    save_run_result(run(), path)
-    back = load_run_result(path)
+    run().write(path)
+    back = RunResult.read(path)
     assert math.isnan(back.scores["tau_in_domain"].values[1])
     assert back.scores["tau_in_domain"].units == ["a", "b", "ü"]
     assert math.isnan(back.scalars["steps_to_accuracy"])
@@ -65,7 +62,7 @@ def test_run_round_trip(tmp_path):
 
 def test_the_document_is_strict_json_with_null_for_nan(tmp_path):
     path = tmp_path / "result.json"
-    save_run_result(run(), path)
+    run().write(path)
     text = path.read_text(encoding="utf-8")
 
     def refuse(constant):
@@ -111,25 +108,25 @@ def test_errors_name_file_and_field_in_one_line(tmp_path, change, message):
     change(document)
     path.write_text(json.dumps(document))
     with pytest.raises(DataError, match=message) as caught:
-        load_run_result(path)
+        RunResult.read(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_missing_and_broken_files(tmp_path):
     with pytest.raises(DataError, match="no such file"):
-        load_run_result(tmp_path / "none.json")
+        RunResult.read(tmp_path / "none.json")
     broken = tmp_path / "broken.json"
     broken.write_text('{"schema": ')
     with pytest.raises(DataError, match=r"broken\.json: expected a JSON document"):
-        load_study_results(broken)
+        StudyResults.read(broken)
 
 
 def test_study_round_trip(tmp_path):
     results = study([run("bt"), run("bsr", tau=(1.0, 1.0, 1.0))])
     path = tmp_path / "results.json"
-    save_study_results(results, path)
-    back = load_study_results(path)
+    results.write(path)
+    back = StudyResults.read(path)
     assert back.to_dict() == results.to_dict()
     assert back.comparison.entry("tau_in_domain", "bsr").mean.value == 1.0
     assert back.labels == {"bt": "BT", "bsr": "BSR"}
@@ -144,7 +141,7 @@ def test_a_wrong_run_inside_a_study_is_named(tmp_path):
     path = tmp_path / "results.json"
     path.write_text(json.dumps(document))
     with pytest.raises(DataError, match=r"'runs\[0\].seconds': expected a number"):
-        load_study_results(path)
+        StudyResults.read(path)
 
 
 def test_the_baseline_is_bt_or_the_first():

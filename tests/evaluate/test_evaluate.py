@@ -10,7 +10,7 @@ from helpers import benchmark_rows, checkpoints
 from trueward.errors import DataError, InputError, ModelError, OutputExistsError
 from trueward.evaluate import ScoreSettings, contestants, evaluate, load_task, row_file
 from trueward.scorer import Scorer
-from trueward.suites import load_suite_result
+from trueward.suites import SuiteResult
 
 CPU = ScoreSettings(device="cpu")
 
@@ -82,7 +82,7 @@ def test_each_benchmark_from_its_own_format_to_a_result(name, model, tmp_path):
     )
     assert np.allclose([s for row in scored.values() for s in row], expected, atol=1e-5)
     again = one.task.suite.judge(one.task.items, list(scored.values()), scorer="m")
-    assert load_suite_result(one.path).to_dict() == again.to_dict() | {"data": one.task.digest}
+    assert SuiteResult.read(one.path).to_dict() == again.to_dict() | {"data": one.task.digest}
     assert len(one.task.items) == items
     assert again.primary in {part.name for part in again.parts}
 

@@ -7,7 +7,7 @@ import numpy as np
 from helpers import benchmark_rows, checkpoints
 from trueward.evaluate import ScoreSettings
 from trueward.evaluate.diagnosis import Beside, diagnose, read_sets
-from trueward.suites import save_suite_result, suite
+from trueward.suites import suite
 
 PAIRS = suite("pairs")
 
@@ -27,7 +27,7 @@ def evaluation(folder, rates, count=150):
     for name, rate in rates.items():
         place = folder / name
         place.mkdir(parents=True)
-        save_suite_result(suite_result(name, rng.random(count) < rate), place / "pairs.json")
+        suite_result(name, rng.random(count) < rate).write(place / "pairs.json")
         (place / "pairs.record.json").write_text("{}")
     return folder
 

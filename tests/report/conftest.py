@@ -7,7 +7,7 @@ import pytest
 from helpers import results as folders
 
 from trueward.metrics import METRICS
-from trueward.results import RunResult, Scores, StudyResults, save_study_results
+from trueward.results import RunResult, Scores, StudyResults
 from trueward.stats import summarise
 
 SPLITS = ("train", "in_domain", "prompt_disjoint", "response_disjoint", "mutual_disjoint")
@@ -154,7 +154,7 @@ def mixed(results, tmp_path_factory):
     """Folders of every kind by name: study, eval, diagnose, train, begun, bon."""
     root = tmp_path_factory.mktemp("mixed")
     (root / "study").mkdir()
-    save_study_results(results, root / "study" / "results.json")
+    results.write(root / "study" / "results.json")
     return {
         "study": root / "study",
         "eval": folders.evaluation(root / "eval", {"first": 0.5, "good": 0.8, "same": 0.5}),

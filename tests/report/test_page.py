@@ -178,7 +178,7 @@ def test_runs_without_norms_curves_or_scatter_still_make_a_page(build_study):
     from trueward.files import JsonField
     from trueward.results import StudyResults
 
-    Document(page(StudyResults.from_json(JsonField(document, "x")), ""))
+    Document(page(StudyResults.parse(JsonField(document, "x")), ""))
 
 
 def test_rebinning_keeps_the_mass_and_spreads_it_evenly():

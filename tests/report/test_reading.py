@@ -13,7 +13,7 @@ from trueward.report.findings import findings
 from trueward.report.markdown import markdown
 from trueward.report.provenance import environments, settings, told_commands
 from trueward.report.reading import read_material
-from trueward.suites import load_suite_result, save_suite_result
+from trueward.suites import SuiteResult
 
 
 def recorded(folder, model, suite="pairs", **record):
@@ -47,8 +47,8 @@ def test_one_suite_that_cannot_be_paired_is_left_out_by_name(tmp_path):
     one = evaluated(tmp_path / "a", {"first": 0.2}, data="sha256:1")
     other = evaluated(tmp_path / "b", {"second": 0.9}, data="sha256:2")
     for folder, model in ((one, "first"), (other, "second")):
-        result = load_suite_result(folder / model / "pairs.json")
-        save_suite_result(replace(result, data="sha256:3"), folder / model / "more.json")
+        result = SuiteResult.read(folder / model / "pairs.json")
+        replace(result, data="sha256:3").write(folder / model / "more.json")
         recorded(folder, model, "more")
     told = findings(read_material([one, other]))
     assert [(gap.suite, gap.scorer) for gap in told.differences] == [("more", "second")]

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import kendalltau
 
 from trueward.errors import InputError
-from trueward.suites import compare_suites, load_suite_result, save_suite_result, suite
+from trueward.suites import SuiteResult, compare_suites, suite
 
 WORLD = suite("scenarios")
 NAMES = ("in_domain", "prompt_disjoint", "response_disjoint", "mutual_disjoint")
@@ -80,10 +80,10 @@ def test_only_results_of_the_same_data_are_paired(tmp_path):
     with pytest.raises(InputError, match=r"different data by 'new' \(sha256:1\) and 'old' \(sha"):
         compare_suites(there[:1], there[1:])
     compare_suites(there[:1], [other])  # one that does not tell: by its items alone
-    save_suite_result(there[0], tmp_path / "s.json")
+    there[0].write(tmp_path / "s.json")
     document = json.loads((tmp_path / "s.json").read_text())
     assert document["data"] == "sha256:1"
-    assert load_suite_result(tmp_path / "s.json") == there[0]
+    assert SuiteResult.read(tmp_path / "s.json") == there[0]
     del document["data"]  # as written before there were digests
     (tmp_path / "s.json").write_text(json.dumps(document))
-    assert load_suite_result(tmp_path / "s.json") == one
+    assert SuiteResult.read(tmp_path / "s.json") == one

@@ -11,9 +11,8 @@ from trueward.errors import DataError, InputError
 from trueward.stats import bootstrap_mean
 from trueward.suites import (
     SUITES,
+    SuiteResult,
     compare_suites,
-    load_suite_result,
-    save_suite_result,
     suite,
 )
 
@@ -85,15 +84,15 @@ def test_many_small_subsets_keep_a_defined_interval():
 def test_the_json_form_comes_back_equal(tmp_path):
     items = pair_items(9)
     result = PAIRS.judge(items, pair_scores([1, 0, 1] * 3), scorer="model", draws=50)
-    save_suite_result(result, tmp_path / "suite.json")
+    result.write(tmp_path / "suite.json")
     document = json.loads((tmp_path / "suite.json").read_text())
     assert document["schema"] == "trueward.suite/1"
     assert document["parts"][0]["estimate"]["value"] == pytest.approx(2 / 3)
-    assert load_suite_result(tmp_path / "suite.json") == result
+    assert SuiteResult.read(tmp_path / "suite.json") == result
     document["cells"]["overall"]["tied"].pop()
     (tmp_path / "suite.json").write_text(json.dumps(document))
     with pytest.raises(DataError, match=r"field 'cells.overall.tied': expected a list of 9"):
-        load_suite_result(tmp_path / "suite.json")
+        SuiteResult.read(tmp_path / "suite.json")
 
 
 def test_a_difference_is_the_paired_bootstrap_of_the_gaps():

@@ -4,7 +4,7 @@ import time
 import pytest
 
 from trueward.errors import InputError, ModelError, OutputExistsError
-from trueward.results import RunResult, Scores, save_run_result
+from trueward.results import RunResult, Scores
 from trueward.training.settings import StudySettings, settings_from
 from trueward.training.study import Sitting, _fits, slug, study
 
@@ -81,6 +81,6 @@ def test_another_seed_begins_only_while_it_fits(tmp_path):
         result = RunResult(spec, spec, 0, 60.0, 1, {"m": Scores([1.0], ["a"])})
         folder = tmp_path / "runs" / f"{spec}-seed0"
         folder.mkdir(parents=True)
-        save_run_result(result, folder / "result.json")
+        result.write(folder / "result.json")
     assert not _fits(sitting(1.9), [0])  # three runs of a minute, two at a time: two minutes
     assert _fits(sitting(2.5), [0])

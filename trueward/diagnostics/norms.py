@@ -11,7 +11,7 @@ learnt: then read the norms before it.
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import cast
 
 import numpy as np
 from jaxtyping import Float
@@ -20,6 +20,7 @@ from numpy import ndarray
 from trueward.diagnostics.effective_rank import effective_rank
 from trueward.diagnostics.histogram import Histogram
 from trueward.errors import DataError
+from trueward.results import MomentsBlock, NormBlock, SplitNorms
 
 BINS = 40
 
@@ -109,7 +110,7 @@ def split_norms(
     pre_norm: Float[ndarray, "rows hidden"] | None = None,
     chosen: Float[ndarray, "pairs hidden"] | None = None,
     rejected: Float[ndarray, "pairs hidden"] | None = None,
-) -> dict[str, Any]:
+) -> SplitNorms:
     """One split's block of a run's `norms`: plain containers, ready for JSON.
 
     Args:
@@ -118,15 +119,20 @@ def split_norms(
         chosen: hidden states of the chosen side of the split's pairs, where it has pairs.
         rejected: those of the rejected side; both or neither.
     """
-    difference = None
+    difference: MomentsBlock | None = None
     if chosen is not None and rejected is not None:
-        difference = asdict(difference_statistics(chosen, rejected))
+        moments = difference_statistics(chosen, rejected)
+        difference = {"mean": moments.mean, "std": moments.std}
     return {
-        "hidden": asdict(norm_statistics(hidden)),
-        "pre_norm": None if pre_norm is None else asdict(norm_statistics(pre_norm)),
+        "hidden": _block(hidden),
+        "pre_norm": None if pre_norm is None else _block(pre_norm),
         "difference": difference,
         "effective_rank": effective_rank(hidden),
     }
+
+
+def _block(hidden: ndarray) -> NormBlock:
+    return cast(NormBlock, asdict(norm_statistics(hidden)))
 
 
 def _norms(hidden: ndarray) -> Float[ndarray, " rows"]:

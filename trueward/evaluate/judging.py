@@ -11,7 +11,7 @@ from trueward.evaluate.contestants import Begin, Model, Place, ScoreFile, silent
 from trueward.evaluate.row_file import read_record
 from trueward.evaluate.settings import ScoreSettings
 from trueward.evaluate.tasks import Task
-from trueward.suites import SuiteResult, load_suite_result, save_suite_result
+from trueward.suites import SuiteResult
 
 
 @dataclass(frozen=True)
@@ -101,10 +101,10 @@ def _check_inputs_stay(places: Iterable[Place], inputs: Iterable[str | None]) ->
 
 def _evaluated(one: Model | ScoreFile, task: Task, place: Place, begin: Begin) -> Evaluated:
     if place.finished(one.identity(task)):
-        result = load_suite_result(place.result)
+        result = SuiteResult.read(place.result)
     else:
         result = one.judge(task, place, begin)
-        save_suite_result(result, place.result)
+        result.write(place.result)
     truncated = read_record(place.rows.record).get("truncated")
     return Evaluated(one.label, task, result, place.result, truncated)
 

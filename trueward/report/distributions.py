@@ -1,7 +1,7 @@
 """Distributions of ‖h‖ by split, before and after the final norm."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy import ndarray
@@ -10,12 +10,16 @@ from trueward.report.html import Html, join
 from trueward.report.numbers import short
 from trueward.report.plots import SPLITS, Panel, axis, figure, layout, legend_of
 from trueward.report.tables import runs_of
-from trueward.results import RunResult, StudyResults
+from trueward.results import HistogramCounts, NormBlock, RunResult, StudyResults
 
 BINS = 50
 REACH = 3.5
 """Standard deviations around a mean that the scale must show."""
-PLACES = {"pre_norm": "before the final norm", "hidden": "after it, at the head's input"}
+Place: TypeAlias = Literal["pre_norm", "hidden"]
+PLACES: Mapping[Place, str] = {
+    "pre_norm": "before the final norm",
+    "hidden": "after it, at the head's input",
+}
 
 
 def norm_distributions(results: StudyResults) -> Html:
@@ -23,7 +27,7 @@ def norm_distributions(results: StudyResults) -> Html:
     return join(*(_figure(results, place) for place in PLACES if _blocks(results, place)))
 
 
-def _figure(results: StudyResults, place: str) -> Html:
+def _figure(results: StudyResults, place: Place) -> Html:
     edges = _shared_edges(_blocks(results, place))
     panels = [
         _panel(results.labels[o], runs_of(results, o), place, edges)
@@ -38,12 +42,12 @@ def _figure(results: StudyResults, place: str) -> Html:
     return figure(caption, legend_of(colors), panels, "small")
 
 
-def _panel(label: str, runs: Sequence[RunResult], place: str, edges: ndarray) -> Panel:
+def _panel(label: str, runs: Sequence[RunResult], place: Place, edges: ndarray) -> Panel:
     splits = list(dict.fromkeys(split for run in runs for split in run.norms))
     traces: list[dict[str, Any]] = []
     spoken = []
     for split, color in _colors(splits).items():
-        blocks = [b for run in runs if (b := run.norms.get(split, {}).get(place)) is not None]
+        blocks = [b for run in runs if (b := _norm(run, split, place))]
         if not blocks:
             continue
         shares = np.mean([_rebinned(block["histogram"], edges) for block in blocks], axis=0)
@@ -71,19 +75,23 @@ def _trace(name: str, edges: ndarray, shares: ndarray, color: str) -> dict[str, 
     }
 
 
-def _blocks(results: StudyResults, place: str) -> list[Mapping[str, Any]]:
-    splits = (split for run in results.runs.values() for split in run.norms.values())
-    return [block for split in splits if (block := split.get(place)) is not None]
+def _blocks(results: StudyResults, place: Place) -> list[NormBlock]:
+    found = [_norm(run, s, place) for run in results.runs.values() for s in run.norms]
+    return [block for block in found if block]
 
 
-def _shared_edges(blocks: Sequence[Mapping[str, Any]]) -> ndarray:
+def _norm(run: RunResult, split: str, place: Place) -> NormBlock | None:
+    return run.norms[split].get(place) if split in run.norms else None
+
+
+def _shared_edges(blocks: Sequence[NormBlock]) -> ndarray:
     """Bins over the range of the data, without outliers far from every mean."""
     low = min(max(b["histogram"]["edges"][0], b["mean"] - REACH * b["std"]) for b in blocks)
     high = max(min(b["histogram"]["edges"][-1], b["mean"] + REACH * b["std"]) for b in blocks)
     return np.linspace(low, high, BINS + 1)
 
 
-def _rebinned(histogram: Mapping[str, Any], edges: ndarray) -> ndarray:
+def _rebinned(histogram: HistogramCounts, edges: ndarray) -> ndarray:
     """The share of each new bin, counts spread evenly within the old ones."""
     below = np.concatenate([[0.0], np.cumsum(histogram["counts"])])
     return np.diff(np.interp(edges, histogram["edges"], below)) / below[-1]

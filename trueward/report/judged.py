@@ -31,7 +31,7 @@ class Judged:
             DataError: the model has a result of that suite already, or is another model than the
                 one of that name before.
         """
-        result = replace(SuiteResult.from_json(document), suite=path.stem)
+        result = replace(SuiteResult.parse(document), suite=path.stem)
         record = path.with_suffix(".record.json")
         told = read_json(record) if record.is_file() else JsonField({}, str(record))
         made_of = told["made_of"].members() if "made_of" in told.members() else {}

@@ -80,7 +80,9 @@ _COLUMNS: tuple[tuple[str, Reader, Callable[[float], str]], ...] = (
 
 
 def _statistics(runs: Sequence[RunResult], split: str) -> list[Html]:
-    blocks = [(r.norms[split], r.norms.get("train", {})) for r in runs if split in r.norms]
+    blocks: list[tuple[Mapping[str, Any], Mapping[str, Any]]] = [
+        (r.norms[split], r.norms.get("train") or {}) for r in runs if split in r.norms
+    ]
     return [cell(form(mean([read(*pair) for pair in blocks]))) for _, read, form in _COLUMNS]
 
 

@@ -71,7 +71,7 @@ class Diagnosis:
             settings={},
             runs=runs,
             baselines={},
-            comparison=Comparison.from_json(comparison),
+            comparison=Comparison.parse(comparison),
         )
 
 

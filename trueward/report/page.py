@@ -32,7 +32,7 @@ def write_report(results: StudyResults | Mapping[str, Any], path: Path | str) ->
         DataError: if the document lacks a field or one is of another type.
     """
     if not isinstance(results, StudyResults):
-        results = StudyResults.from_json(JsonField(dict(results), "results"))
+        results = StudyResults.parse(JsonField(dict(results), "results"))
     material = Material(studies={results.name: results})
     write_page(material, findings(material), path)
 

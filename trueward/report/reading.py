@@ -43,7 +43,7 @@ def read_material(paths: Sequence[str | Path]) -> Material:
         document = read_json(path)
         schema = document.value.get("schema") if isinstance(document.value, dict) else None
         if schema == STUDY:
-            studies[str(path)] = StudyResults.from_json(document)
+            studies[str(path)] = StudyResults.parse(document)
         elif schema == SUITE:
             judged.add(document, path)
         elif schema == DIAGNOSTICS:

@@ -7,7 +7,8 @@ from trueward.report.html import Html, element, table
 from trueward.report.numbers import MISSING, count, fixed, signed
 from trueward.report.suite_forest import suite_forest
 from trueward.report.tables import cell, head_cells, row_of
-from trueward.suites import Part, SuiteDifference, SuiteResult
+from trueward.results import SuitePart
+from trueward.suites import SuiteDifference, SuiteResult
 from trueward.types import Estimate
 
 Suites = Mapping[str, Sequence[SuiteResult]]
@@ -69,7 +70,7 @@ def _parts_table(suites: Suites, name: str) -> Html:
     return table(f"{name}: every part, times 100", head_cells("Part", ["Items", *results]), rows)
 
 
-def _part(part: Part | None) -> Html:
+def _part(part: SuitePart | None) -> Html:
     if part is None:
         return cell(MISSING)
     ties = [count(part.ties, "tie")] if part.ties else []

@@ -1,12 +1,22 @@
 """Results of runs and studies: a run, a study of many, and their comparison."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import Annotated, Any, ClassVar, NotRequired
 
-from trueward.files import JsonField, plain, read_json, write_json
-from trueward.types import Estimate
+from pydantic import AfterValidator
+from typing_extensions import TypedDict
+
+from trueward.files import JsonField, plain
+from trueward.results.document import (
+    Document,
+    NumberOrNull,
+    check_schema,
+    expect,
+    expect_alike,
+    parse,
+)
+from trueward.types import Estimate, Number
 
 
 @dataclass(frozen=True)
@@ -14,13 +24,15 @@ class Difference:
     """Objective minus baseline on one metric, paired by seed and prompt."""
 
     estimate: Estimate
-    p_value: float
-    p_holm: float
+    """Objective minus baseline: `value`, `low`, `high`."""
+    p_value: Number
+    """Two-sided, from the same draws; never below 2/(draws + 1)."""
+    p_holm: Number
     """Corrected for the number of objectives compared on this metric."""
     significant: bool
-    """The interval excludes zero."""
+    """The interval excludes zero; `*` in tables."""
     significant_holm: bool
-    """And the corrected p-value is below 1 − confidence."""
+    """And the corrected p-value is below 1 − confidence; `**` in tables."""
     seeds_ahead: int
     """Seeds in which the objective's mean is above the baseline's."""
 
@@ -32,12 +44,13 @@ class Entry:
     metric: str
     objective: str
     mean: Estimate
+    """The mean over seeds of the mean over a seed's defined values."""
     values: int
     """Values given, over all seeds."""
     undefined: int
     """How many of them are NaN and left out of the mean."""
     difference: Difference | None
-    """None for the baseline itself."""
+    """Null for the baseline itself."""
 
 
 @dataclass(frozen=True)
@@ -45,199 +58,201 @@ class Comparison:
     """Objectives judged against a baseline over shared prompts and seeds."""
 
     baseline: str
+    """The objective that the others are compared with: plain `bt` if it was run."""
     objectives: tuple[str, ...]
+    """In the order of the tables."""
     metrics: tuple[str, ...]
+    """In the order of the tables."""
     seeds: tuple[int, ...]
     resampled: str
-    """What the intervals cover: "prompts and seeds", or "prompts" where there is one seed."""
+    """What the intervals cover: `prompts and seeds`, or `prompts` where there is one seed."""
     draws: int
-    confidence: float
+    """Resamplings."""
+    confidence: Number
+    """Coverage of the intervals."""
     entries: tuple[Entry, ...]
+    """One for every metric and objective."""
 
     def entry(self, metric: str, objective: str) -> Entry:
-        """The entry of a metric and an objective; KeyError if there is none."""
+        """Return the entry of a metric and an objective; KeyError if there is none."""
         for entry in self.entries:
             if (entry.metric, entry.objective) == (metric, objective):
                 return entry
         raise KeyError((metric, objective))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain containers, as in `results.json`."""
+        """Return plain containers, as in `results.json`."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, field: JsonField) -> "Comparison":
-        """Read back what `to_dict` gave."""
-        return cls(
-            baseline=field["baseline"].text(),
-            objectives=tuple(field["objectives"].texts()),
-            metrics=tuple(field["metrics"].texts()),
-            seeds=tuple(item.integer() for item in field["seeds"].items()),
-            resampled=field["resampled"].text(),
-            draws=field["draws"].integer(),
-            confidence=field["confidence"].number(),
-            entries=tuple(_entry(item) for item in field["entries"].items()),
-        )
+    def parse(cls, document: JsonField) -> "Comparison":
+        """Return what `to_dict` gave; DataError names the field that is wrong."""
+        return parse(document, cls)
 
 
-def _entry(field: JsonField) -> Entry:
-    return Entry(
-        metric=field["metric"].text(),
-        objective=field["objective"].text(),
-        mean=_estimate(field["mean"]),
-        values=field["values"].integer(),
-        undefined=field["undefined"].integer(),
-        difference=None if field["difference"].is_null else _difference(field["difference"]),
-    )
+class HistogramCounts(TypedDict):
+    """Counts between edges; one edge more than counts."""
+
+    edges: Sequence[Number]
+    counts: Sequence[Number]
 
 
-def _difference(field: JsonField) -> Difference:
-    return Difference(
-        estimate=_estimate(field["estimate"]),
-        p_value=field["p_value"].number(),
-        p_holm=field["p_holm"].number(),
-        significant=field["significant"].boolean(),
-        significant_holm=field["significant_holm"].boolean(),
-        seeds_ahead=field["seeds_ahead"].integer(),
-    )
+class MomentsBlock(TypedDict):
+    """Mean and spread of a norm."""
+
+    mean: Number
+    std: Number
+    """Population standard deviation."""
 
 
-def _estimate(field: JsonField) -> Estimate:
-    return Estimate(field["value"].number(), field["low"].number(), field["high"].number())
+class NormBlock(MomentsBlock):
+    """Statistics of ‖h‖."""
+
+    cv: Number
+    """std/mean."""
+    histogram: HistogramCounts
 
 
-RUN_SCHEMA = "trueward.run/1"
+class ShiftBlock(TypedDict, total=False):
+    """How a set's norms differ from the training data's: the set's minus training's."""
+
+    mean: NumberOrNull
+    std: NumberOrNull
+    cv: NumberOrNull
+    relative_mean: NumberOrNull
+    """Shift of the mean, as a share of the training data's."""
+
+
+class RankShiftBlock(TypedDict, total=False):
+    """Effective rank over equally many rows of training and of this set."""
+
+    train: NumberOrNull
+    unseen: NumberOrNull
+    difference: NumberOrNull
+    rows: int
+
+
+class NormShifts(TypedDict, total=False):
+    """Shifts of norms and rank from the training data."""
+
+    hidden: ShiftBlock
+    pre_norm: ShiftBlock
+    difference: ShiftBlock
+    effective_rank: RankShiftBlock
+
+
+class SplitNorms(TypedDict):
+    """Norms of the hidden states of one split, and how many directions they use."""
+
+    responses: NotRequired[int]
+    """How many were read; of a diagnosis only."""
+    hidden: NormBlock
+    """‖h‖ at the read-out, the head's input."""
+    pre_norm: NormBlock | None
+    """The same before the backbone's final norm; null where it has none."""
+    difference: MomentsBlock | None
+    """Of ‖h⁺ − h⁻‖; null for a split without pairs."""
+    effective_rank: Number
+    """exp(−Σ p log p), p = σ/Σσ over the singular values of the hidden states."""
+    shift: NotRequired[NormShifts]
+    """From the training data; of a diagnosis only."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """A metric's values, one a pair or a prompt, and the prompt each belongs to; NaN: undefined."""
+    """A metric's values and the prompt each belongs to: two lists of equal length.
 
-    values: Sequence[int | float]
+    A value is one a pair (1 right, 0 wrong, a tie is wrong) or one Kendall τ a prompt; NaN is
+    undefined. The bootstrap resamples units, so several pairs of one prompt move together.
+    """
+
+    values: Sequence[Number]
     units: Sequence[str]
 
 
-@dataclass(frozen=True)
-class RunResult:
-    """Everything the judges said of one run; `docs/results-schema.md` explains each field."""
+class Scatter(TypedDict):
+    """Responses by gold score and reward: equally long lists of at most 400."""
 
-    objective: str
-    """Canonical string of the objective."""
-    label: str
-    """What tables and plots call it."""
-    seed: int
-    seconds: float
-    """Wall time of training and judging."""
-    steps: int
-    """Optimiser steps."""
-    scores: Mapping[str, Scores]
-    """By metric."""
-    scalars: Mapping[str, int | float] = field(default_factory=dict)
-    norms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """By split, as `trueward.diagnostics.split_norms` gives them."""
-    curve: Mapping[str, Sequence[int | float]] = field(default_factory=dict)
-    scatter: Mapping[str, Mapping[str, Sequence[int | float]]] = field(default_factory=dict)
-    """By scenario: equally long lists `gold` and `reward`."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON document: NaN is null."""
-        return {"schema": RUN_SCHEMA, **plain(asdict(self))}
-
-    @classmethod
-    def from_json(cls, document: JsonField) -> "RunResult":
-        """Read and check a document.
-
-        Raises:
-            DataError: naming file and field, if anything is missing or of another type.
-        """
-        if document["schema"].value != RUN_SCHEMA:
-            document["schema"].fail(f'"{RUN_SCHEMA}"')
-        return cls(
-            objective=document["objective"].text(),
-            label=document["label"].text(),
-            seed=document["seed"].integer(),
-            seconds=document["seconds"].number(),
-            steps=document["steps"].integer(),
-            scores={name: _scores(node) for name, node in document["scores"].members().items()},
-            scalars={name: v.number() for name, v in document["scalars"].members().items()},
-            norms={name: _split(node) for name, node in document["norms"].members().items()},
-            curve={name: v.numbers() for name, v in document["curve"].members().items()},
-            scatter={name: _scatter(node) for name, node in document["scatter"].members().items()},
-        )
+    gold: Sequence[Number]
+    reward: Sequence[Number]
 
 
-def save_run_result(result: RunResult, path: Path | str) -> None:
-    """Write a run's `result.json`, whole or not at all."""
-    write_json(result.to_dict(), path)
-
-
-def load_run_result(path: Path | str) -> RunResult:
-    """Read a run's `result.json`; DataError names the file and the field that is wrong."""
-    return RunResult.from_json(read_json(path))
-
-
-def _scores(node: JsonField) -> Scores:
-    scores = Scores(node["values"].numbers(), node["units"].texts())
-    _same_length(node, "values", "units")
+def _paired(scores: Mapping[str, Scores]) -> Mapping[str, Scores]:
+    for name, one in scores.items():
+        expect_alike((len(one.values), len(one.units)), "values", "units", name)
     return scores
 
 
-def _scatter(node: JsonField) -> dict[str, list[float]]:
-    points = {name: node[name].numbers() for name in ("gold", "reward")}
-    _same_length(node, "gold", "reward")
-    return points
+def _plotted(scatter: Mapping[str, Scatter]) -> Mapping[str, Scatter]:
+    for name, one in scatter.items():
+        expect_alike((len(one["gold"]), len(one["reward"])), "gold", "reward", name)
+    return scatter
 
 
-def _split(node: JsonField) -> dict[str, Any]:
-    return {
-        "hidden": _norm(node["hidden"]),
-        "pre_norm": None if node["pre_norm"].is_null else _norm(node["pre_norm"]),
-        "difference": None if node["difference"].is_null else _moments(node["difference"]),
-        "effective_rank": node["effective_rank"].number(),
-    }
-
-
-def _norm(node: JsonField) -> dict[str, Any]:
-    histogram = node["histogram"]
-    edges, counts = histogram["edges"].numbers(), histogram["counts"].numbers()
-    if len(edges) != len(counts) + 1:
-        histogram["edges"].fail(f"{len(counts) + 1} edges for {len(counts)} counts")
-    return _moments(node) | {
-        "cv": node["cv"].number(),
-        "histogram": {"edges": edges, "counts": counts},
-    }
-
-
-def _moments(node: JsonField) -> dict[str, Any]:
-    return {"mean": node["mean"].number(), "std": node["std"].number()}
-
-
-def _same_length(node: JsonField, first: str, second: str) -> None:
-    expected = len(node[first].value)
-    if len(node[second].value) != expected:
-        node[second].fail(f"a list of {expected} like '{first}'")
-
-
-STUDY_SCHEMA = "trueward.study/1"
+def _counted(norms: Mapping[str, SplitNorms]) -> Mapping[str, SplitNorms]:
+    for split, one in norms.items():
+        for place in ("hidden", "pre_norm"):
+            if block := one[place]:
+                edges, counts = (len(block["histogram"][side]) for side in ("edges", "counts"))
+                wanted = f"{counts + 1} edges for {counts} counts"
+                expect(edges == counts + 1, wanted, split, place, "histogram", "edges")
+    return norms
 
 
 @dataclass(frozen=True)
-class StudyResults:
-    """A study: what was run, how, and what came out; `docs/results-schema.md` explains it."""
+class RunResult(Document):
+    """Everything the judges said of one run: `result.json`."""
+
+    SCHEMA: ClassVar[str] = "trueward.run/1"
+
+    objective: str
+    """Canonical string of the objective; equal strings are the same objective."""
+    label: str
+    """What tables and plots call it."""
+    seed: int
+    """Of data order and head initialisation; runs of one seed are paired."""
+    seconds: Number
+    """Wall time of training and judging."""
+    steps: int
+    """Optimiser steps."""
+    scores: Annotated[Mapping[str, Scores], AfterValidator(_paired)]
+    """By metric."""
+    scalars: Mapping[str, Number] = field(default_factory=dict)
+    """Numbers by name."""
+    norms: Annotated[Mapping[str, SplitNorms], AfterValidator(_counted)] = field(
+        default_factory=dict
+    )
+    """By split: `train`, `in_domain`, `prompt_disjoint`, `response_disjoint`, `mutual_disjoint`."""
+    curve: Mapping[str, Sequence[Number]] = field(default_factory=dict)
+    """Lists by name. `step` goes with `loss` (nats), `accuracy`, `margin` (logits), `hidden_norm`,
+    `difference_norm` and `head_norm`; `eval_step` goes with every name that begins with `eval_`,
+    such as `eval_accuracy`."""
+    scatter: Annotated[Mapping[str, Scatter], AfterValidator(_plotted)] = field(
+        default_factory=dict
+    )
+    """By scenario."""
+
+
+@dataclass(frozen=True)
+class StudyResults(Document):
+    """A study: what was run, how, and what came out; `results.json`."""
+
+    SCHEMA: ClassVar[str] = "trueward.study/1"
 
     name: str
+    """The study's name."""
     created: str
     """Time of writing, ISO 8601 with offset."""
     command: str
     """The exact command that reproduces it."""
     environment: Mapping[str, str]
-    """Versions and machine."""
+    """Versions and machine, as text."""
     settings: Mapping[str, Any]
     """Everything that was configured."""
     runs: Mapping[str, RunResult]
-    """By folder, relative to the study's."""
-    baselines: Mapping[str, Mapping[str, float]]
-    """Means of scorers that learn nothing ("length", "oracle"), by metric."""
+    """By folder, relative to the study's; in the file a list, each with its `folder`."""
+    baselines: Mapping[str, Mapping[str, Number]]
+    """Means by metric of scorers that learn nothing: `length`, `oracle`."""
     comparison: Comparison
 
     @property
@@ -246,9 +261,9 @@ class StudyResults:
         return {run.objective: run.label for run in self.runs.values()}
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON document: NaN is null."""
+        """Return the JSON document: NaN is null."""
         return {
-            "schema": STUDY_SCHEMA,
+            "schema": self.SCHEMA,
             "name": self.name,
             "created": self.created,
             "command": self.command,
@@ -262,38 +277,10 @@ class StudyResults:
         }
 
     @classmethod
-    def from_json(cls, document: JsonField) -> "StudyResults":
-        """Read and check a document.
-
-        Raises:
-            DataError: naming file and field, if anything is missing or of another type.
-        """
-        if document["schema"].value != STUDY_SCHEMA:
-            document["schema"].fail(f'"{STUDY_SCHEMA}"')
-        environment = document["environment"].members()
-        return cls(
-            name=document["name"].text(),
-            created=document["created"].text(),
-            command=document["command"].text(),
-            environment={name: node.text() for name, node in environment.items()},
-            settings={name: node.value for name, node in document["settings"].members().items()},
-            runs={
-                node["folder"].text(): RunResult.from_json(node)
-                for node in document["runs"].items()
-            },
-            baselines={
-                name: {metric: mean.number() for metric, mean in node.members().items()}
-                for name, node in document["baselines"].members().items()
-            },
-            comparison=Comparison.from_json(document["comparison"]),
-        )
-
-
-def save_study_results(results: StudyResults, path: Path | str) -> None:
-    """Write a study's `results.json`, whole or not at all."""
-    write_json(results.to_dict(), path)
-
-
-def load_study_results(path: Path | str) -> StudyResults:
-    """Read a study's `results.json`; DataError names the file and the field that is wrong."""
-    return StudyResults.from_json(read_json(path))
+    def parse(cls, document: JsonField) -> "StudyResults":
+        """Return the document at this place of a larger one, its runs by their folders."""
+        check_schema(document, cls.SCHEMA)
+        listed = document["runs"].items()
+        runs = {one["folder"].text(): RunResult.parse(one) for one in listed}
+        rest = replace(document, value={**document.value, "runs": {}})
+        return replace(parse(rest, cls), runs=runs)

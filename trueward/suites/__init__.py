@@ -1,6 +1,7 @@
 """Benchmark suites: rows become prompts to score, and scores numbers with intervals."""
 
 from trueward.errors import InputError, nearest
+from trueward.results import SuiteResult
 from trueward.suites import (
     hhh,
     judgebench,
@@ -16,12 +17,6 @@ from trueward.suites import (
 )
 from trueward.suites.compare import Compared, SuiteDifference, compare_models, compare_suites
 from trueward.suites.contamination import Contamination, contamination
-from trueward.suites.result import (
-    Part,
-    SuiteResult,
-    load_suite_result,
-    save_suite_result,
-)
 from trueward.suites.rows import read_scores, scores_of
 from trueward.suites.suite import Suite
 
@@ -54,16 +49,13 @@ __all__ = [
     "SUITES",
     "Compared",
     "Contamination",
-    "Part",
     "Suite",
     "SuiteDifference",
     "SuiteResult",
     "compare_models",
     "compare_suites",
     "contamination",
-    "load_suite_result",
     "read_scores",
-    "save_suite_result",
     "scores_of",
     "suite",
 ]

@@ -8,8 +8,8 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from trueward.errors import InputError
+from trueward.results import ItemValues, SuiteResult, Weights
 from trueward.stats import CONFIDENCE, DRAWS, bootstrap_p_value, difference, estimate, holm
-from trueward.suites.result import Cell, SuiteResult, Weights
 from trueward.suites.suite import cell_means, part_values
 from trueward.types import Estimate
 
@@ -159,7 +159,7 @@ def _gap(result: SuiteResult, baseline: SuiteResult, draws: int, seed: int) -> _
 
 def _shared_cells(
     result: SuiteResult, other: SuiteResult
-) -> tuple[Weights, dict[str, tuple[Cell, Cell]]]:
+) -> tuple[Weights, dict[str, tuple[ItemValues, ItemValues]]]:
     """Return the primary metric's cells of both, cut to the items with a value on both sides.
 
     A cell in which no item is left is masked for both, as a suite masks what it has no data for.
@@ -215,7 +215,7 @@ def _members(one: SuiteResult, cell: str) -> list[tuple[str, str]]:
     return sorted(zip(found.ids, found.units, strict=True)) if found else []
 
 
-def _cut(one: Cell, other: Cell) -> tuple[Cell, Cell]:
+def _cut(one: ItemValues, other: ItemValues) -> tuple[ItemValues, ItemValues]:
     """Return both cells in one order, less the items that are undefined on either side."""
     places = [{name: place for place, name in enumerate(cell.ids)} for cell in (one, other)]
     both = [
@@ -226,8 +226,8 @@ def _cut(one: Cell, other: Cell) -> tuple[Cell, Cell]:
     return _chosen(one, [mine for mine, _ in both]), _chosen(other, [its for _, its in both])
 
 
-def _chosen(cell: Cell, places: list[int]) -> Cell:
-    return Cell(
+def _chosen(cell: ItemValues, places: list[int]) -> ItemValues:
+    return ItemValues(
         ids=[cell.ids[i] for i in places],
         units=[cell.units[i] for i in places],
         values=[cell.values[i] for i in places],

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from trueward.errors import DataError
+from trueward.results import ItemValues, SuitePart, SuiteResult, Weights
 from trueward.stats import (
     CONFIDENCE,
     DRAWS,
@@ -21,7 +22,6 @@ from trueward.stats import (
     resampled_means,
     totals_of,
 )
-from trueward.suites.result import Cell, SuiteResult, Weights, make_part
 from trueward.suites.rows import Reader, RowField, Rows, Table, read_tables, row_fields
 from trueward.types import Estimate, Prompt
 
@@ -146,7 +146,7 @@ class Suite:
             suite=self.name,
             scorer=scorer,
             primary=self.primary,
-            parts=tuple(make_part(name, present[name], cells, intervals[name]) for name in present),
+            parts=tuple(_part(name, present[name], cells, intervals[name]) for name in present),
             missing=tuple(name for name, part in weights.items() if not part),
             extras=self.extras(prompts, rewards) if self.extras else {},
             draws=draws,
@@ -155,7 +155,7 @@ class Suite:
             cells=cells,
         )
 
-    def _cells(self, prompts: Sequence[Prompt], rewards: ScoreLists) -> dict[str, Cell]:
+    def _cells(self, prompts: Sequence[Prompt], rewards: ScoreLists) -> dict[str, ItemValues]:
         """Collect the outcomes by cell; a unit is named by the first prompt that has it."""
         named: dict[str, str] = {}
         units = [named.setdefault(self.unit(prompt), str(prompt.id)) for prompt in prompts]
@@ -163,7 +163,7 @@ class Suite:
         for place, outcome in self.outcomes(prompts, rewards):
             found.setdefault(outcome.cell, []).append((place, outcome))
         return {
-            cell: Cell(
+            cell: ItemValues(
                 ids=[str(prompts[place].id) for place, _ in members],
                 units=[units[place] for place, _ in members],
                 values=[outcome.value for _, outcome in members],
@@ -287,8 +287,23 @@ def averaged(
 # Intervals over prompts, for one scorer or two at once.
 
 
+def _part(
+    name: str, weights: Weights, cells: Mapping[str, ItemValues], estimate: Estimate
+) -> SuitePart:
+    """Return the part with the counts of the items it rests on."""
+    rows = [
+        (identity, math.isnan(value), tied)
+        for cell in (cells[name] for name in weights)
+        for identity, value, tied in zip(cell.ids, cell.values, cell.tied, strict=True)
+    ]
+    everything = {identity for identity, _, _ in rows}
+    defined = {identity for identity, undefined, _ in rows if not undefined}
+    tied = {identity for identity, _, tied in rows if tied}
+    return SuitePart(name, len(everything), len(tied), len(everything - defined), estimate)
+
+
 def cell_means(
-    cells: Sequence[Cell], draws: int, seed: int
+    cells: Sequence[ItemValues], draws: int, seed: int
 ) -> tuple[Float[ndarray, " cells"], Float[ndarray, "draws cells"]]:
     """Return each cell's mean, and under resampled prompts; a draw is the same for all cells."""
     units = {
@@ -301,7 +316,7 @@ def cell_means(
 
 
 def estimates(
-    cells: Mapping[str, Cell],
+    cells: Mapping[str, ItemValues],
     weights: Mapping[str, Weights],
     draws: int,
     confidence: float,

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 from datasets import Dataset
@@ -14,7 +13,7 @@ from trueward.data import Encoder, encode_groups
 from trueward.diagnostics import accuracy_when_shorter_chosen, length_correlation, split_norms
 from trueward.metrics import kendall_per_prompt, pair_accuracy
 from trueward.models import head_norm, score_sequences
-from trueward.results import Scores
+from trueward.results import Scatter, Scores, SplitNorms
 from trueward.types import Scenarios
 
 SCATTER_POINTS = 400
@@ -28,8 +27,8 @@ class Verdict:
 
     scores: Mapping[str, Scores]
     scalars: Mapping[str, float]
-    norms: Mapping[str, Mapping[str, Any]]
-    scatter: Mapping[str, Mapping[str, Sequence[float]]]
+    norms: Mapping[str, SplitNorms]
+    scatter: Mapping[str, Scatter]
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def judge(model: nn.Module, held_out: Bench, pad_token_id: int) -> Verdict:
     """Score everything held out once and hand the numbers to the judges."""
     scores: dict[str, Scores] = {}
     scalars = {"head_norm": float(head_norm(model))}
-    scatter: dict[str, Mapping[str, Sequence[float]]] = {}
+    scatter: dict[str, Scatter] = {}
     splits = {"train": score_split(model, held_out.train.sequences, pad_token_id)}
     for name, pairs in held_out.pairs.items():
         judged = score_split(model, pairs.sequences, pad_token_id)
@@ -163,9 +162,9 @@ def _units(rows: Dataset) -> list[str]:
     return [str(unit) for unit in rows["prompt_id"]]
 
 
-def _norms(splits: Mapping[str, Judged]) -> dict[str, Mapping[str, Any]]:
+def _norms(splits: Mapping[str, Judged]) -> dict[str, SplitNorms]:
     rows = min(NORM_ROWS, *(len(judged.rewards) for judged in splits.values()))
-    norms: dict[str, Mapping[str, Any]] = {}
+    norms: dict[str, SplitNorms] = {}
     for name, judged in splits.items():
         chosen, rejected = judged.halves(judged.hidden) if name == "train" else (None, None)
         kept = _evenly(len(judged.hidden), rows)
@@ -181,6 +180,6 @@ def _evenly(total: int, count: int) -> Int[ndarray, " rows"]:
     return np.linspace(0, total - 1, min(count, total)).astype(int)
 
 
-def _scatter(rewards: ndarray, gold: list[float]) -> dict[str, list[float]]:
+def _scatter(rewards: ndarray, gold: list[float]) -> Scatter:
     keep = _evenly(len(gold), SCATTER_POINTS)
     return {"gold": [float(gold[i]) for i in keep], "reward": rewards[keep].tolist()}

@@ -12,7 +12,7 @@ from transformers.trainer_callback import PrinterCallback
 from trueward.data import Encoder
 from trueward.errors import InputError
 from trueward.metrics import steps_to_accuracy
-from trueward.results import RunResult, save_run_result
+from trueward.results import RunResult
 from trueward.training.config import RewardConfig
 from trueward.training.judge import bench, judge
 from trueward.training.trainer import RewardTrainer
@@ -88,7 +88,7 @@ def run(
         scatter=verdict.scatter,
     )
     (folder / NOTICES_FILE).write_text("\n".join(trainer.notices) + "\n", encoding="utf-8")
-    save_run_result(result, folder / RESULT_FILE)
+    result.write(folder / RESULT_FILE)
     return result
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from trueward.errors import DataError, OutputExistsError
 from trueward.objectives import objective
-from trueward.results import RunResult, StudyResults, load_run_result, save_study_results
+from trueward.results import RunResult, StudyResults
 from trueward.stats import summarise
 from trueward.training.baselines import baselines
 from trueward.training.engines import Cell, execute, worker_count
@@ -87,7 +87,7 @@ def study(
         baselines=baselines(scenarios),
         baseline=_baseline(settings),
     )
-    save_study_results(results, sitting.folder / RESULTS_FILE)
+    results.write(sitting.folder / RESULTS_FILE)
     return results
 
 
@@ -161,12 +161,12 @@ def _results(sitting: Sitting, seeds: list[int]) -> Iterable[tuple[Path, RunResu
     for seed in seeds:
         for spec in sitting.settings.objectives:
             folder = sitting.folder / "runs" / f"{slug(spec)}-seed{seed}"
-            yield folder, load_run_result(folder / RESULT_FILE)
+            yield folder, RunResult.read(folder / RESULT_FILE)
 
 
 def _finished(folder: Path) -> RunResult | None:
     try:
-        return load_run_result(folder / RESULT_FILE)
+        return RunResult.read(folder / RESULT_FILE)
     except DataError:
         return None
 

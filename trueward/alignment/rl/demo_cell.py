@@ -18,7 +18,7 @@ from trueward.alignment.rl.world_policy import world_policy
 from trueward.files import write_text
 from trueward.goldworld import BASE_PATH, WorldConfig, build_scenarios, format_prompt
 from trueward.goldworld import train_tasks as tasks_of
-from trueward.results import load_run_result
+from trueward.results import RunResult
 from trueward.training.quiet import quiet
 from trueward.training.run import RESULT_FILE, run
 
@@ -69,7 +69,7 @@ class Cell:
 
 def judged(cell: Cell) -> dict[str, float]:
     """The mean of each measure of its reward model."""
-    scores = load_run_result(cell.folder / "reward" / RESULT_FILE).scores
+    scores = RunResult.read(cell.folder / "reward" / RESULT_FILE).scores
     return {name: float(np.nanmean(found.values)) for name, found in scores.items()}
 
 

@@ -1,0 +1,325 @@
+"""The document of `trueward diagnose`: `diagnostics.json`, every block of it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, NotRequired
+
+from pydantic import AfterValidator
+from typing_extensions import TypedDict
+
+from trueward.results.document import NumberOrNull, expect
+from trueward.results.study import HistogramCounts, SplitNorms
+
+
+class Interval(TypedDict):
+    """A number with its percentile interval."""
+
+    value: NumberOrNull
+    low: NumberOrNull
+    high: NumberOrNull
+
+
+class AccuracyBlock(Interval):
+    """Share of pairs ranked right, a tie being wrong."""
+
+    n: NotRequired[int]
+    """Pairs."""
+    ties: NotRequired[int]
+
+
+class TauBlock(Interval):
+    """Kendall's τ per prompt against the data's scores, mean over prompts."""
+
+    n: NotRequired[int]
+    """Prompts."""
+    undefined: NotRequired[int]
+    """Prompts whose τ is undefined."""
+
+
+class RewardBlock(TypedDict):
+    """A distribution of rewards, in logits."""
+
+    n: NumberOrNull
+    mean: NotRequired[NumberOrNull]
+    std: NotRequired[NumberOrNull]
+    """Population standard deviation."""
+    quantiles: Mapping[str, NumberOrNull]
+    """By level."""
+    histogram: NotRequired[HistogramCounts]
+
+
+class RewardsBlock(TypedDict):
+    """Distributions of all rewards, and of each source's."""
+
+    all: RewardBlock
+    sources: Mapping[str, RewardBlock]
+    """By name."""
+    unnamed: NotRequired[int]
+    """Responses without a source."""
+
+
+class CorrelationBlock(TypedDict):
+    """Correlations with the tokens of the response alone, before truncation."""
+
+    pearson: NotRequired[NumberOrNull]
+    spearman: NotRequired[NumberOrNull]
+    pearson_within: NumberOrNull
+    """With each prompt's means taken off first."""
+    spearman_within: NotRequired[NumberOrNull]
+
+
+class ShorterChosenBlock(TypedDict, total=False):
+    """Accuracy on the pairs whose chosen side has fewer tokens."""
+
+    accuracy: NumberOrNull
+    pairs: int
+
+
+class LengthBlock(TypedDict):
+    """Does the reward follow length, and does the data's own score?"""
+
+    reward: CorrelationBlock
+    gold: NotRequired[CorrelationBlock]
+    """Of the data's score, where there are scores."""
+    shorter_chosen: NotRequired[ShorterChosenBlock]
+
+
+class ReliabilityRow(TypedDict):
+    """Predictions p in [low, high), the last bin closed; both orders of each pair."""
+
+    low: NotRequired[NumberOrNull]
+    high: NotRequired[NumberOrNull]
+    n: NumberOrNull
+    confidence: NumberOrNull
+    """Mean p; null where n is 0."""
+    wins: NumberOrNull
+    """Share of outcome 1; null where n is 0."""
+
+
+class CalibrationBlock(TypedDict):
+    """How far σ(m/T) is from the share of wins."""
+
+    ece: NumberOrNull
+    brier: NotRequired[NumberOrNull]
+    nll: NotRequired[NumberOrNull]
+    temperature: NumberOrNull
+    """Null where it is infinite."""
+    pairs: NotRequired[int]
+    table: Sequence[ReliabilityRow]
+
+
+class LogOddsBlock(TypedDict):
+    """Are margins log-odds? Calibration on half of the prompts."""
+
+    as_is: CalibrationBlock
+    after_temperature: CalibrationBlock | None
+    """After one temperature, fitted on the other half."""
+    fitted_on: NotRequired[int]
+    """Pairs of the other half."""
+    why_not: NotRequired[str]
+    """Why there is no temperature."""
+
+
+class SimilarityRow(TypedDict):
+    """The pairs of one range of similarity."""
+
+    low: NumberOrNull
+    high: NumberOrNull
+    n: NotRequired[int]
+    accuracy: NumberOrNull
+
+
+class SimilarPairsBlock(TypedDict):
+    """Accuracy by how alike a pair's responses are."""
+
+    bins: Sequence[SimilarityRow]
+    """From the least to the most similar."""
+    slope: NumberOrNull
+    accuracy: NotRequired[NumberOrNull]
+
+
+class EditBlock(TypedDict):
+    """What one edit does to the reward."""
+
+    family: NotRequired[str]
+    responses: NotRequired[int]
+    shift: NumberOrNull
+    """In mean clean margins; above 0 where the edit is rewarded."""
+    reference_shift: NotRequired[NumberOrNull]
+    """The same of the reference; these three where there is one."""
+    attenuation: NotRequired[Interval]
+    attenuation_unscaled: NotRequired[NumberOrNull]
+
+
+class ReferenceBlock(TypedDict, total=False):
+    """The model beside the one that edits are held against."""
+
+    scale: NumberOrNull
+    fitted_on: int
+    """Pairs."""
+    retention: Interval
+    """Of clean margins."""
+    retention_unscaled: NumberOrNull
+
+
+class EditsBlock(TypedDict):
+    """How edits that should not decide move the reward."""
+
+    margin: NotRequired[NumberOrNull]
+    """Mean clean margin, which shifts are in units of."""
+    reference: NotRequired[ReferenceBlock | None]
+    edits: Mapping[str, EditBlock]
+    """By name."""
+
+
+class BestOfNFitBlock(TypedDict):
+    """R = d(α − βd), d = √KL."""
+
+    alpha: NumberOrNull
+    beta: NumberOrNull
+    r_squared: NumberOrNull
+    rmse: NotRequired[NumberOrNull]
+    points: NotRequired[int]
+    reach: NotRequired[NumberOrNull]
+    """The largest d."""
+    peak_n: NumberOrNull
+    """Null: gold never peaks."""
+    peak_gain: NotRequired[NumberOrNull]
+
+
+class BestOfNBlock(TypedDict):
+    """Best-of-n by the reward, in the data's score."""
+
+    n: Sequence[NumberOrNull]
+    kl: Sequence[NumberOrNull]
+    """In nats."""
+    gold: Sequence[Interval]
+    """Of the response selected by reward."""
+    reward: NotRequired[Sequence[Interval]]
+    best: Sequence[Interval]
+    """Of the response selected by gold."""
+    fit: BestOfNFitBlock
+    prompts: NotRequired[int]
+    left_out: NotRequired[int]
+    samples: NotRequired[int]
+    """Fewest of a prompt."""
+
+
+class ProbeBlock(TypedDict):
+    """How a senseless answer fares among the real responses."""
+
+    beats_all: Interval
+    """Share of prompts on which it beats them all."""
+    quantile: NotRequired[Interval]
+    """Its mean rank among them, in [0, 1]."""
+    n: NotRequired[int]
+    """Prompts."""
+
+
+class FlippedPairsBlock(TypedDict):
+    """Were flipped training labels learnt by heart?"""
+
+    clean: NotRequired[NumberOrNull]
+    """Share of the flipped pairs that the model orders by the clean label."""
+    memorised: NumberOrNull
+    """Share of the flipped pairs that it orders by the flipped label."""
+    untouched: NotRequired[NumberOrNull]
+    """Share of the other pairs that it orders by their label."""
+    flipped_pairs: NotRequired[int]
+    untouched_pairs: NotRequired[int]
+
+
+class SetBlock(TypedDict):
+    """One model on one set; what could not be computed is null, its reason in `not_computed`."""
+
+    name: str
+    source: NotRequired[str]
+    prompts: NotRequired[int]
+    responses: NotRequired[int]
+    pairs: NotRequired[int]
+    left_out: NotRequired[Mapping[str, int]]
+    """Rows, by reason."""
+    truncated: NotRequired[int]
+    """Responses that were cut."""
+    longest: NotRequired[int]
+    """Tokens of the longest response."""
+    too_long: NotRequired[int]
+    """Edits and probes left out."""
+    accuracy: AccuracyBlock | None
+    norms: SplitNorms | None
+    rewards: RewardsBlock | None
+    length: LengthBlock | None
+    calibration: LogOddsBlock | None
+    similar_pairs: SimilarPairsBlock | None
+    flipped_pairs: NotRequired[FlippedPairsBlock | None]
+    """Of the set `train` only; the four below of all others."""
+    tau: NotRequired[TauBlock | None]
+    edits: NotRequired[EditsBlock | None]
+    best_of_n: NotRequired[BestOfNBlock | None]
+    probes: NotRequired[Mapping[str, ProbeBlock] | None]
+    """By name; `given: NAME` for answers from a file."""
+
+
+class NotComputed(TypedDict):
+    """A diagnostic that the data did not allow."""
+
+    set: str
+    diagnostic: str
+    needs: str
+
+
+class ModelBlock(TypedDict):
+    """One model."""
+
+    model: str
+    """Its label."""
+    path: NotRequired[str]
+    digest: NotRequired[str]
+    sets: Sequence[SetBlock]
+    """The same for all models; the set `train` comes first where there is one."""
+    not_computed: Sequence[NotComputed]
+
+
+class LabelNoiseBlock(TypedDict):
+    """How accuracy falls with the rate of flipped training labels."""
+
+    slope: NumberOrNull
+    """Accuracy per unit of flip rate."""
+    mean: Mapping[str, NumberOrNull]
+    """Accuracy by flip rate."""
+    retained: Mapping[str, NumberOrNull]
+    models: NotRequired[Mapping[str, int]]
+
+
+def _same_sets(models: Sequence[ModelBlock]) -> Sequence[ModelBlock]:
+    expect(bool(models), "at least one model")
+    names = [[block["name"] for block in model["sets"]] for model in models]
+    for place, found in enumerate(names):
+        same = found == names[0] != []
+        expect(same, "the same sets for every model, at least one", place, "sets")
+    return models
+
+
+class DiagnosticsDocument(TypedDict):
+    """Written by `trueward diagnose`; [diagnostics.md](diagnostics.md) says how to read it."""
+
+    schema: Literal["trueward.diagnostics/1"]
+    created: NotRequired[str]
+    """Time of writing, ISO 8601."""
+    command: NotRequired[str]
+    """The exact command that reproduces it."""
+    environment: NotRequired[Mapping[str, Any]]
+    """Versions and machine, as text."""
+    settings: NotRequired[Mapping[str, Any]]
+    """How responses were scored, and `probed`: prompts a set for edits and probes."""
+    train: NotRequired[str | None]
+    """Where the training data is."""
+    reference: NotRequired[str | None]
+    """Label of the model that edits are held against."""
+    models: Annotated[Sequence[ModelBlock], AfterValidator(_same_sets)]
+    comparison: NotRequired[Mapping[str, Any] | None]
+    """As a study's, with models for objectives and one seed: `accuracy_SET` and `tau_SET` of each
+    model less the first one's, paired by prompt; null where no set has pairs or scores."""
+    label_noise: NotRequired[Mapping[str, LabelNoiseBlock] | None]
+    """By set."""
+    not_given: Mapping[str, str]
+    """By diagnostic what it would need beside data to judge on."""

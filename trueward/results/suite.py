@@ -1,0 +1,139 @@
+"""Results of benchmark suites, and the records that lie beside scores and checkpoints."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal, NotRequired, TypeAlias
+
+from pydantic import AfterValidator
+from typing_extensions import TypedDict
+
+from trueward.results.document import Document, expect_alike
+from trueward.types import Estimate, Number
+
+Weights: TypeAlias = dict[str, float]
+"""By name in `cells`: the weight of the mean of those values; empty where a part has no data."""
+
+
+@dataclass(frozen=True)
+class ItemValues:
+    """The values of one kind, at most one an item; NaN is undefined. Four lists of equal length."""
+
+    ids: Sequence[str]
+    units: Sequence[str]
+    """The prompt of each, which the bootstrap resamples."""
+    values: Sequence[Number]
+    tied: Sequence[bool]
+    """Whether equal rewards decided it."""
+
+    @property
+    def defined(self) -> int:
+        """How many values are not NaN."""
+        return sum(not math.isnan(value) for value in self.values)
+
+
+def _whole(cells: Mapping[str, ItemValues]) -> Mapping[str, ItemValues]:
+    for kind, one in cells.items():
+        for name in ("units", "values", "tied"):
+            expect_alike((len(one.ids), len(getattr(one, name))), "ids", name, kind)
+    return cells
+
+
+@dataclass(frozen=True)
+class SuitePart:
+    """One number of a suite: a subset, a section or the whole."""
+
+    name: str
+    n: int
+    """Items it rests on."""
+    ties: int
+    """Items that equal rewards decided."""
+    undefined: int
+    """Items left out because their value is undefined."""
+    estimate: Estimate
+
+
+@dataclass(frozen=True)
+class SuiteResult(Document):
+    """The numbers of one suite and one scorer: `SUITE.json`; `docs/suites.md` explains suites."""
+
+    SCHEMA: ClassVar[str] = "trueward.suite/1"
+
+    suite: str
+    scorer: str
+    """What gave the scores."""
+    primary: str
+    """Name of the part one quotes."""
+    parts: tuple[SuitePart, ...]
+    missing: tuple[str, ...]
+    """Parts that the suite has and the data has not; masked in what is above them."""
+    extras: Mapping[str, Number]
+    """Numbers that are no mean over items, without an interval."""
+    draws: int
+    """Resamplings of prompts."""
+    confidence: Number
+    """Coverage of the intervals."""
+    weights: Mapping[str, dict[str, Number]] = field(default_factory=dict)
+    """By part: the weight of the mean of each of `cells`."""
+    cells: Annotated[Mapping[str, ItemValues], AfterValidator(_whole)] = field(default_factory=dict)
+    """The value of every item, by kind: a part is a weighted sum of their means."""
+    data: str | None = None
+    """Digest of the items that were judged: only results of the same data are paired. Documents
+    that were written before digests have none."""
+
+    @property
+    def value(self) -> Estimate:
+        """The primary metric."""
+        return self.part(self.primary).estimate
+
+    def part(self, name: str) -> SuitePart:
+        """Return the part of that name; KeyError if there is none."""
+        for part in self.parts:
+            if part.name == name:
+                return part
+        raise KeyError(name)
+
+
+class Identity(TypedDict, total=False):
+    """What scores were made of: what a later call must share to go on, or to take them as they are.
+
+    Beside these digests it holds the settings that change scores.
+    """
+
+    data: str
+    """Digest of the items."""
+    model: str
+    """Digest of the reward model."""
+    scores: str
+    """Digest of the file of scores, where no model was run."""
+
+
+class ScoreRecord(TypedDict):
+    """The record beside scored rows.
+
+    `SUITE.record.json`, `OUT.record.json` or `SET.rewards.record.json`.
+    """
+
+    schema: NotRequired[Literal["trueward.scores/1"]]
+    made_of: NotRequired[Identity]
+    path: NotRequired[str]
+    """Of the model or file."""
+    truncated: NotRequired[int]
+    """Responses that were cut, as far as it is known."""
+    longest: NotRequired[int]
+    """Tokens of the longest response, as far as it is known."""
+    settings: NotRequired[Mapping[str, Any]]
+    """How `trueward eval` or `score` was called."""
+    command: NotRequired[str]
+    environment: NotRequired[Mapping[str, Any]]
+    """Versions and machine, as text."""
+
+
+@dataclass(frozen=True)
+class TrainPrompts(Document):
+    """Which prompts a model was trained on: `train_prompts.json` beside its checkpoint."""
+
+    SCHEMA: ClassVar[str] = "trueward.train_prompts/1"
+
+    hashes: tuple[str, ...]
+    """Sorted distinct 64-bit BLAKE2 hashes of the prompts' words, 16 hex digits each."""
