@@ -30,7 +30,7 @@ Turns: TypeAlias = str | list[Message]
 
 @dataclass(frozen=True)
 class PairScores:
-    """What a reward model said of a batch of pairs, and what the data says of them.
+    """A reward model's answers to a batch of pairs, and what the data says of them.
 
     Rewards are in logits; hidden states are the head's input at the read-out token.
     """
@@ -51,7 +51,7 @@ class PairScores:
 
 @dataclass(frozen=True)
 class ObjectiveOutput:
-    """What an objective makes of a batch."""
+    """An objective's answer to a batch."""
 
     loss: Scalar
     per_pair: PairVector

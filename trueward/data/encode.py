@@ -1,4 +1,4 @@
-"""One prompt and one response to token ids, and the over-length policy."""
+"""Prompts and responses to token ids, one or a whole data set, and the over-length policy."""
 
 import json
 from collections import Counter
@@ -20,9 +20,35 @@ from trueward.types import Message, Turns
 TRUNCATIONS = ("drop", "truncate_left", "truncate_right", "error")
 
 
+PROMPT = "prompt_length"
+_FATE, _LONGEST = "_fate", "_longest"
+_PAIR = ("prompt", "chosen", "rejected")
+_TEXT = (*_PAIR, *TEMPLATE_COLUMNS)
+
+DEFAULT_CHAT_TEMPLATE = """\
+{%- if bos_token is defined and bos_token %}{{- bos_token }}{% endif %}
+{%- for message in messages %}
+    {{- '' if loop.first else '\\n\\n' }}
+    {{- message['role'] | capitalize + ': ' }}
+    {%- if message['content'] is string %}
+        {{- message['content'] }}
+    {%- else %}
+        {%- for part in message['content'] or [] %}{{- part['text'] }}{% endfor %}
+    {%- endif %}
+    {%- if message['role'] == 'assistant' and eos_token is defined and eos_token %}
+        {{- eos_token }}
+    {%- endif %}
+{%- endfor %}
+{%- if add_generation_prompt %}
+    {{- '\\n\\nAssistant:' }}
+{%- endif %}
+"""
+"""Plain turns: `User: …`, a blank line, `Assistant: …`, and the EOS token after each answer."""
+
+
 @dataclass(frozen=True)
 class Encoder:
-    """How text and messages become token ids.
+    """The way that text and messages become token ids.
 
     Text is joined verbatim, prompt then response, and closed by the EOS token unless it ends on it
     or the tokenizer adds a closing token of its own ([SEP], or T5's EOS). Messages go through the
@@ -53,7 +79,7 @@ class Encoder:
             )
 
     def encode(self, prompt: Turns, response: Turns, **template_kwargs: Any) -> list[int]:
-        """Token ids of a response to a prompt, untruncated.
+        """Return the token ids of a response to a prompt, untruncated.
 
         Text beside messages counts as one message, of the user or the assistant.
 
@@ -66,7 +92,7 @@ class Encoder:
         return self._encode_messages(conversation, **template_kwargs)
 
     def encode_prompt(self, prompt: Turns, **template_kwargs: Any) -> list[int]:
-        """Token ids of a prompt that awaits its response: no closing token.
+        """Return the token ids of a prompt that awaits its response: no closing token.
 
         Raises:
             DataError: as `encode`.
@@ -80,7 +106,7 @@ class Encoder:
         return ids[: len(ids) - self.frame(ids)[1]]
 
     def fit(self, ids: Sequence[int]) -> list[int] | None:
-        """`ids` within `max_length` by the policy; None where they are to be dropped.
+        """Return `ids` within `max_length` by the policy; None where they are to be dropped.
 
         Raises:
             DataError: they are longer and the policy is `error`.
@@ -98,22 +124,18 @@ class Encoder:
         return self.cut(ids, over)
 
     def excess(self, ids: Sequence[int]) -> int:
-        """Tokens above `max_length`."""
+        """Return the number of tokens above `max_length`."""
         return 0 if self.max_length is None else max(0, len(ids) - self.max_length)
 
     def cut(self, ids: Sequence[int], count: int) -> list[int]:
-        """`ids` less `count` tokens at the policy's side, the tokenizer's own tokens kept."""
+        """Return `ids` less `count` tokens at the policy's side, the tokenizer's own kept."""
         head, tail = self.frame(ids)
         end = len(ids) - tail
-        body = (
-            ids[head + count : end]
-            if self.truncation == "truncate_left"
-            else ids[head : end - count]
-        )
-        return [*ids[:head], *body, *ids[end:]]
+        start, stop = (count, 0) if self.truncation == "truncate_left" else (0, count)
+        return [*ids[:head], *ids[head + start : end - stop], *ids[end:]]
 
     def frame(self, ids: Sequence[int]) -> tuple[int, int]:
-        """How many tokens at the start and the end of `ids` are the tokenizer's own."""
+        """Return how many tokens at the start and the end of `ids` are the tokenizer's own."""
         for head in range(len(self._frame), -1, -1):
             tail = len(self._frame) - head
             room = len(ids) >= head + tail
@@ -155,54 +177,6 @@ class Encoder:
         return [*start, *bare, *end]
 
 
-def shared_length(first: Sequence[int], second: Sequence[int]) -> int:
-    """Number of leading tokens that two sequences share."""
-    pairs = zip(first, second, strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-
-
-DEFAULT_CHAT_TEMPLATE = """\
-{%- if bos_token is defined and bos_token %}{{- bos_token }}{% endif %}
-{%- for message in messages %}
-    {{- '' if loop.first else '\\n\\n' }}
-    {{- message['role'] | capitalize + ': ' }}
-    {%- if message['content'] is string %}
-        {{- message['content'] }}
-    {%- else %}
-        {%- for part in message['content'] or [] %}{{- part['text'] }}{% endfor %}
-    {%- endif %}
-    {%- if message['role'] == 'assistant' and eos_token is defined and eos_token %}
-        {{- eos_token }}
-    {%- endif %}
-{%- endfor %}
-{%- if add_generation_prompt %}
-    {{- '\\n\\nAssistant:' }}
-{%- endif %}
-"""
-"""Plain turns: `User: …`, a blank line, `Assistant: …`, and the EOS token after each answer."""
-
-
-def template_arguments(row: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """A row's `tools` (a list, or its JSON) and `chat_template_kwargs`, for the chat template.
-
-    Raises:
-        DataError: `tools` is text but no JSON.
-    """
-    arguments = dict(without_nulls(row.get("chat_template_kwargs") or {}))
-    tools = row.get("tools")
-    if isinstance(tools, str):
-        try:
-            tools = json.loads(tools)
-        except json.JSONDecodeError as error:
-            raise DataError(f"{where}, field 'tools': not valid JSON ({error.msg})") from error
-    return arguments | ({"tools": without_nulls(tools)} if tools else {})
-
-
-PROMPT = "prompt_length"
-_FATE, _LONGEST = "_fate", "_longest"
-_TEXT = ("prompt", "chosen", "rejected", *TEMPLATE_COLUMNS)
-
-
 @dataclass(frozen=True)
 class LengthReport:
     """A count of what the over-length policy did. Lengths are in tokens."""
@@ -239,7 +213,7 @@ class LengthReport:
 def encode_pairs(
     pairs: Dataset, encoder: Encoder, *, num_proc: int | None = None, name: str | None = None
 ) -> tuple[Dataset, LengthReport]:
-    """Token ids of preference pairs (as `to_pairs` gives them), and what the policy did.
+    """Return the token ids of preference pairs (as `to_pairs` gives them), and what the policy did.
 
     Adds `chosen_ids` and `rejected_ids`, and `prompt_length`: how many leading tokens, the same in
     both, belong to the prompt (absent where the pairs came tokenized). Text columns go, all others
@@ -254,17 +228,16 @@ def encode_pairs(
     """
     name = name_of(pairs, name)
     tokenized = {"chosen_ids", "rejected_ids"} <= set(pairs.column_names)
-    for column in () if tokenized else ("prompt", "chosen", "rejected"):
-        if column not in pairs.column_names:
-            raise DataError(
-                f"{name}: missing column {column!r}; found {', '.join(pairs.column_names)}; "
-                "make pairs with to_pairs first"
-            )
+    if not tokenized:
+        _check_columns(pairs, _PAIR, name, "; make pairs with to_pairs first")
     encoded = pairs.map(
-        _fit_tokenized if tokenized else _encode_row,
+        _fit_tokenized if tokenized else _encode_pair,
         with_indices=True,
-        fn_kwargs={"encoder": encoder, "name": name}
-        | ({} if tokenized else {"whole": all(stored_turns(pairs, c) for c in _TEXT[:3])}),
+        fn_kwargs={
+            "encoder": encoder,
+            "name": name,
+            "whole": not tokenized and all(stored_turns(pairs, column) for column in _PAIR),
+        },
         num_proc=num_proc,
         remove_columns=[column for column in _TEXT if column in pairs.column_names],
         features=_features(pairs.features, not tokenized or PROMPT in pairs.column_names),
@@ -280,7 +253,7 @@ def encode_pairs(
 def encode_groups(
     groups: Dataset, encoder: Encoder, *, name: str | None = None
 ) -> tuple[list[list[list[int]]], LengthReport]:
-    """Token ids of each response of each group (columns `prompt`, `responses`).
+    """Return the token ids of each response of each group (columns `prompt`, `responses`).
 
     Groups stay whole, so a response that is too long is an error under `drop` as under `error`:
     evaluate with `truncate_left` or `truncate_right`, or raise `max_length`.
@@ -289,11 +262,7 @@ def encode_groups(
         DataError: as above, a missing column, or messages without a chat template.
     """
     name = name_of(groups, name)
-    for column in ("prompt", "responses"):
-        if column not in groups.column_names:
-            raise DataError(
-                f"{name}: missing column {column!r}; found {', '.join(groups.column_names)}"
-            )
+    _check_columns(groups, ("prompt", "responses"), name)
     whole = [_encode_group(row, encoder, f"{name}: row {i}") for i, row in enumerate(groups)]
     over = [i for i, row in enumerate(whole) if any(encoder.excess(ids) for ids in row)]
     if over and encoder.truncation in ("drop", "error"):
@@ -316,26 +285,33 @@ def encode_groups(
     return [[encoder.fit(ids) or [] for ids in row] for row in whole], report
 
 
+def _check_columns(rows: Dataset, wanted: Sequence[str], name: str, remedy: str = "") -> None:
+    for column in wanted:
+        if column not in rows.column_names:
+            found = ", ".join(rows.column_names)
+            raise DataError(f"{name}: missing column {column!r}; found {found}{remedy}")
+
+
 def _encode_group(row: Mapping[str, Any], encoder: Encoder, where: str) -> list[list[int]]:
     prompt = checked_turns(row["prompt"], f"{where}, field 'prompt'")
     responses = [checked_turns(r, f"{where}, field 'responses'") for r in row["responses"]]
-    kwargs = template_arguments(row, where)
+    kwargs = _template_arguments(row, where)
     try:
         return [encoder.encode(prompt, response, **kwargs) for response in responses]
     except DataError as error:
         raise DataError(f"{where}: {error}") from error
 
 
-def _encode_row(
+def _encode_pair(
     row: Mapping[str, Any], number: int, *, encoder: Encoder, name: str, whole: bool
 ) -> dict[str, Any]:
     """Encode a pair; `whole` columns were checked and are taken as they are."""
     where = f"{name}: row {number}"
     prompt, *sides = (
         row[column] if whole else checked_turns(row[column], f"{where}, field {column!r}")
-        for column in ("prompt", "chosen", "rejected")
+        for column in _PAIR
     )
-    kwargs = template_arguments(row, where)
+    kwargs = _template_arguments(row, where)
     try:
         chosen, rejected = (encoder.encode(prompt, side, **kwargs) for side in sides)
         opening = encoder.encode_prompt(prompt, **kwargs)
@@ -346,7 +322,7 @@ def _encode_row(
 
 
 def _fit_tokenized(
-    row: Mapping[str, Any], _: int, *, encoder: Encoder, name: str
+    row: Mapping[str, Any], _: int, *, encoder: Encoder, name: str, whole: bool
 ) -> dict[str, Any]:
     chosen, rejected = row["chosen_ids"], row["rejected_ids"]
     known = row.get("prompt_length")
@@ -358,7 +334,7 @@ def _fit_tokenized(
 def _fitted(
     chosen: list[int], rejected: list[int], shared: int, encoder: Encoder
 ) -> dict[str, Any]:
-    """Both sides within the length, `shared` leading tokens being the prompt's in both."""
+    """Return both sides within the length, `shared` leading tokens being the prompt's in both."""
     longest, fate = max(len(chosen), len(rejected)), "whole"
     over = max(encoder.excess(chosen), encoder.excess(rejected))
     if over and encoder.truncation in ("drop", "error"):
@@ -372,25 +348,16 @@ def _fitted(
         shared, fate = min(shared, shared_length(chosen, rejected)), "truncated"
     if fate != "over" and chosen == rejected:
         fate = "indistinct"
-    return {
-        "chosen_ids": chosen,
-        "rejected_ids": rejected,
-        PROMPT: shared,
-        _FATE: fate,
-        _LONGEST: longest,
-    }
+    fitted = {"chosen_ids": chosen, "rejected_ids": rejected, PROMPT: shared}
+    return fitted | {_FATE: fate, _LONGEST: longest}
 
 
 def _features(given: Features, kept_prompt: bool) -> Features:
-    ids = List(Value("int32"))
+    number = Value("int32")
     kept = {name: kind for name, kind in given.items() if name not in _TEXT}
-    added = {
-        "chosen_ids": ids,
-        "rejected_ids": ids,
-        _FATE: Value("string"),
-        _LONGEST: Value("int32"),
-    }
-    return Features(kept | added | ({PROMPT: Value("int32")} if kept_prompt else {}))
+    added = {"chosen_ids": List(number), "rejected_ids": List(number)}
+    added |= {_FATE: Value("string"), _LONGEST: number}
+    return Features(kept | added | ({PROMPT: number} if kept_prompt else {}))
 
 
 def _report(encoded: Dataset, encoder: Encoder, name: str) -> LengthReport:
@@ -414,3 +381,25 @@ def _report(encoded: Dataset, encoder: Encoder, name: str) -> LengthReport:
         indistinct=count["indistinct"],
         over_length_rows=over,
     )
+
+
+def _template_arguments(row: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return a row's `tools` (a list, or its JSON) and `chat_template_kwargs`.
+
+    Raises:
+        DataError: `tools` is text but no JSON.
+    """
+    arguments = dict(without_nulls(row.get("chat_template_kwargs") or {}))
+    tools = row.get("tools")
+    if isinstance(tools, str):
+        try:
+            tools = json.loads(tools)
+        except json.JSONDecodeError as error:
+            raise DataError(f"{where}, field 'tools': not valid JSON ({error.msg})") from error
+    return arguments | ({"tools": without_nulls(tools)} if tools else {})
+
+
+def shared_length(first: Sequence[int], second: Sequence[int]) -> int:
+    """Return the number of leading tokens that two sequences share."""
+    pairs = zip(first, second, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))

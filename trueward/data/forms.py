@@ -45,7 +45,6 @@ TOKENIZED = (
 )
 """Pre-tokenized column pairs, chosen side first."""
 
-
 _RANGES = {"target": (0.0, 1.0), "weight": (0.0, math.inf)}
 
 
@@ -55,7 +54,7 @@ def counted(counts: Mapping[str, int]) -> str:
 
 
 def name_of(rows: Dataset, name: str | None) -> str:
-    """What messages call these rows: the given name, else their own."""
+    """Return the name of rows in messages: the given one, else their own."""
     return name or rows.info.dataset_name or "dataset"
 
 
@@ -74,19 +73,15 @@ def resolve(names: Iterable[str], given: Mapping[str, str] | None, name: str) ->
                 f"{name}: no column {column!r} to serve as {role!r}; {nearest(column, present)}"
             )
     known = {
-        role: next(alias for alias in aliases if alias in present)
+        role: found[0]
         for role, aliases in ALIASES.items()
-        if any(alias in present for alias in aliases)
+        if (found := [alias for alias in aliases if alias in present])
     }
     return known | dict(given or {})
 
 
-def j_k_columns(names: Iterable[str], name: str) -> tuple[str, str] | None:
-    """The text columns of the older `*_j` (chosen) and `*_k` (rejected) naming, if there are any.
-
-    Raises:
-        DataError: more than one stem has both endings.
-    """
+def _j_k_columns(names: Iterable[str], name: str) -> tuple[str, str] | None:
+    """Return the text columns of the older `*_j` (chosen) and `*_k` (rejected) naming, if any."""
     present = set(names)
     stems = sorted(n[:-2] for n in present if n.endswith("_j") and n[:-2] + "_k" in present)
     if len(stems) > 1:
@@ -97,14 +92,9 @@ def j_k_columns(names: Iterable[str], name: str) -> tuple[str, str] | None:
     return (f"{stems[0]}_j", f"{stems[0]}_k") if stems else None
 
 
-_CARRIED_ROLES = (
-    "prompt_id",
-    "chosen_source",
-    "rejected_source",
-    "chosen_score",
-    "rejected_score",
-)
-_PAIR_ROLES = ("prompt", "chosen", "rejected", *_CARRIED_ROLES)
+IDENTITY = ("prompt_id", "chosen_source", "rejected_source")
+SCORES = ("chosen_score", "rejected_score")
+_PAIR_ROLES = ("prompt", "chosen", "rejected", *IDENTITY, *SCORES)
 _LIST_ROLES = ("prompt", "prompt_id", "responses", "sources", "scores", "ranks")
 _ROW_ROLES = ("prompt", "prompt_id", "response", "source", "score", "rank")
 _NESTED_ROLES = ("response", "source", "score", "rank")
@@ -124,7 +114,7 @@ class Form:
     """Further columns read under their own names."""
 
     def unused(self, names: Iterable[str]) -> tuple[str, ...]:
-        """The columns that nothing reads."""
+        """Return the columns that nothing reads."""
         used = {*self.roles.values(), *self.also_read}
         return tuple(name for name in names if name not in used)
 
@@ -152,14 +142,9 @@ def _pair_form(rows: Dataset, roles: Mapping[str, str], name: str) -> Form | Non
     ids = next((pair for pair in TOKENIZED if set(pair) <= set(names)), None)
     if ids is not None:
         masks = tuple(column.replace("input_ids", "attention_mask") for column in ids)
-        kept = _only(roles, _CARRIED_ROLES)
-        return Form(
-            "tokenized pairs",
-            {**kept, "chosen": ids[0], "rejected": ids[1]},
-            {},
-            (*also_read, *masks),
-        )
-    if not {"chosen", "rejected"} & set(roles) and (older := j_k_columns(names, name)):
+        roles = _only(roles, (*IDENTITY, *SCORES)) | {"chosen": ids[0], "rejected": ids[1]}
+        return Form("tokenized pairs", roles, {}, (*also_read, *masks))
+    if not {"chosen", "rejected"} & set(roles) and (older := _j_k_columns(names, name)):
         roles = {**roles, "chosen": older[0], "rejected": older[1]}
     if not {"chosen", "rejected"} <= set(roles):
         return None
@@ -195,7 +180,7 @@ def _no_form(names: list[str], name: str) -> str:
 
 
 def checked_number(value: Any, role: str, where: str) -> float:
-    """`value` as a float; null is NaN.
+    """Return `value` as a float; null is NaN.
 
     Raises:
         DataError: it is no number, or out of the role's range.

@@ -24,6 +24,12 @@ from trueward.data.forms import ALIASES, PAIR_NUMBERS
 from trueward.data.messages import check_text, described
 from trueward.errors import DataError, MissingSplitError
 
+_TEXT_ROLES = ("prompt", "chosen", "rejected", "response")
+_NUMBER_ROLES = ("chosen_score", "rejected_score", "score", "rank")
+_DEPTH = 100
+"""Most brackets within one another."""
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+
 
 def load_rows(
     source: str | Path | Dataset | DatasetDict,
@@ -32,7 +38,7 @@ def load_rows(
     config: str | None = None,
     revision: str | None = None,
 ) -> Dataset:
-    """Rows of a file, a folder, a hub data set or a `datasets` object.
+    """Return the rows of a file, a folder, a hub data set or a `datasets` object.
 
     - a JSON (one object a line, or a list), JSONL, CSV or Parquet file, plain or `.gz`: its only
       split is `train`;
@@ -53,7 +59,7 @@ def load_rows(
     elif isinstance(source, DatasetDict):
         rows = _select(source, split, name)
     elif Path(source).is_file():
-        rows = _select({"train": read_file(Path(source))}, split, name)
+        rows = _select({"train": _read_file(Path(source))}, split, name)
     elif (Path(source) / "state.json").is_file() or (Path(source) / "dataset_dict.json").is_file():
         rows = _from_disk(Path(source), split)
     else:
@@ -75,6 +81,47 @@ def stream_rows(source: str) -> Iterator[Mapping[str, Any]]:
     yield from _stream_lines(source) if jsonl else load_rows(source)
 
 
+def dataset_from_rows(rows: Sequence[Mapping[str, Any]], name: str) -> Dataset:
+    """Make a dataset of `rows`, whose columns are the union of their keys.
+
+    Raises:
+        DataError: a field's type is not that of the rows before it, or its text cannot be stored.
+    """
+    columns = dict.fromkeys(key for row in rows for key in row)
+    values = {column: [row.get(column) for row in rows] for column in columns}
+    try:
+        return Dataset.from_dict(values)
+    except UnicodeEncodeError:
+        for number, fields in enumerate(rows):
+            for column, value in fields.items():
+                check_text([column, value], f"{name}: row {number}, field {column!r}")
+        raise
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
+        column, row = _first_disagreement(values)
+    raise DataError(
+        f"{name}: row {row}, field {column!r}: "
+        f"{described(values[column][row])} is of another type than the rows before"
+    )
+
+
+def _first_disagreement(values: Mapping[str, list[Any]]) -> tuple[str, int]:
+    """Return the first column that Arrow refuses, and the row that made it, by bisection."""
+    column = next(name for name, cells in values.items() if not _is_uniform(cells))
+    good, bad = 0, len(values[column])
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        good, bad = (middle, bad) if _is_uniform(values[column][:middle]) else (good, middle)
+    return column, bad - 1
+
+
+def _is_uniform(cells: Iterable[Any]) -> bool:
+    try:
+        Dataset.from_dict({"cells": list(cells)})
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
+        return False
+    return True
+
+
 def _stream_lines(source: str) -> Iterator[dict[str, Any]]:
     """Yield rows one by one, from bytes: a text stream would meet a bad byte before its row."""
     opened = gzip.open if source.lower().endswith(".gz") else open
@@ -83,7 +130,7 @@ def _stream_lines(source: str) -> Iterator[dict[str, Any]]:
         with opened(source, "rb") as stream:
             for line in stream:
                 where = f"{source}: row {number}"
-                text = _decoded(line, where, first=number == 0)
+                text = _decoded(line, where, "utf-8" if number else "utf-8-sig")
                 if text.strip():
                     yield _row(text, where, streamed=True)
                     number += 1
@@ -95,9 +142,9 @@ def _stream_lines(source: str) -> Iterator[dict[str, Any]]:
         raise DataError(f"{source}: no rows; expected at least one")
 
 
-def _decoded(line: bytes, where: str, *, first: bool) -> str:
+def _decoded(line: bytes, where: str, encoding: str) -> str:
     try:
-        return line.decode("utf-8-sig" if first else "utf-8")
+        return line.decode(encoding)
     except UnicodeDecodeError as error:
         raise DataError(
             f"{where} is not UTF-8 text ({error.reason} at byte {error.start}); "
@@ -139,7 +186,7 @@ def _looks_like_a_path(name: str) -> bool:
 
 
 def _select(splits: Mapping[str, Dataset], split: str, name: str) -> Dataset:
-    """Rows of a split, a slice of one, or a sum of them, as `datasets` writes it."""
+    """Return the rows of a split, a slice of one, or a sum of them, as `datasets` writes it."""
     lengths = {key: len(rows) for key, rows in splits.items()}
     try:
         parts = ReadInstruction.from_spec(split).to_absolute(lengths)
@@ -160,19 +207,8 @@ def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
-_TEXT_ROLES = ("prompt", "chosen", "rejected", "response")
-_NUMBER_ROLES = ("chosen_score", "rejected_score", "score", "rank")
-DEPTH = 100
-"""Most brackets within one another."""
-_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
-
-
-def read_file(path: Path) -> Dataset:
-    """Read a JSON, JSONL, CSV or Parquet file, plain or gzipped.
-
-    Raises:
-        DataError: an unknown ending, an empty file, or a line or row that cannot be read.
-    """
+def _read_file(path: Path) -> Dataset:
+    """Read a JSON, JSONL, CSV or Parquet file, plain or gzipped."""
     endings = [ending.lower() for ending in path.suffixes]
     ending = endings[-2] if endings[-1:] == [".gz"] and len(endings) > 1 else path.suffix.lower()
     if ending not in READERS:
@@ -198,45 +234,37 @@ def read_file(path: Path) -> Dataset:
 def _read_json(data: bytes, name: str) -> Dataset:
     """Read a top-level list, or else one object a line."""
     text = data.decode("utf-8-sig")
-    read = _list_rows if text.lstrip().startswith("[") else _line_rows
-    return dataset_from_rows(list(read(text, name)), name)
+    if text.lstrip().startswith("["):
+        return dataset_from_rows(_list_rows(text, name), name)
+    lines = [line for line in text.split("\n") if line.strip()]
+    rows = [_row(line, f"{name}: row {i}", streamed=False) for i, line in enumerate(lines)]
+    return dataset_from_rows(rows, name)
 
 
-def check_depth(text: str, where: str) -> None:
-    """Refuse JSON with more brackets within one another than anything can go through later.
-
-    Raises:
-        DataError: naming the depth.
-    """
-    if text.count("[") + text.count("{") <= DEPTH:
+def _check_depth(text: str, where: str) -> None:
+    """Refuse JSON with more brackets within one another than anything can go through later."""
+    if text.count("[") + text.count("{") <= _DEPTH:
         return
     depth = 0
     for found in _BRACKETS.finditer(text):
         depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(found[0], 0)
-        if depth > DEPTH:
-            raise DataError(f"{where}: more than {DEPTH} brackets within one another; flatten it")
+        if depth > _DEPTH:
+            raise DataError(f"{where}: more than {_DEPTH} brackets within one another; flatten it")
 
 
-def _list_rows(text: str, name: str) -> Iterator[dict[str, Any]]:
-    check_depth(text, name)
+def _list_rows(text: str, name: str) -> list[dict[str, Any]]:
+    _check_depth(text, name)
     try:
         rows = json.loads(text)
     except json.JSONDecodeError as error:
         raise DataError(f"{name}: line {error.lineno} is not valid JSON ({error.msg})") from error
     except ValueError as error:  # too long a whole number
         raise DataError(f"{name}: cannot be read ({error}); mend the file") from error
-    for number, row in enumerate(rows):
-        yield _object(row, f"{name}: row {number}")
-
-
-def _line_rows(text: str, name: str) -> Iterator[dict[str, Any]]:
-    lines = (line for line in text.split("\n") if line.strip())
-    for number, line in enumerate(lines):
-        yield _row(line, f"{name}: row {number}", streamed=False)
+    return [_object(row, f"{name}: row {number}") for number, row in enumerate(rows)]
 
 
 def _row(line: str, where: str, *, streamed: bool) -> dict[str, Any]:
-    check_depth(line, where)
+    _check_depth(line, where)
     try:
         row = json.loads(line)
     except json.JSONDecodeError as error:
@@ -295,44 +323,3 @@ READERS: Mapping[str, Callable[[bytes, str], Dataset]] = {
     ".parquet": _read_parquet,
 }
 """Readers by file ending; `.gz` may follow."""
-
-
-def dataset_from_rows(rows: Sequence[Mapping[str, Any]], name: str) -> Dataset:
-    """Make a dataset of `rows`, whose columns are the union of their keys.
-
-    Raises:
-        DataError: a field's type is not that of the rows before it, or its text cannot be stored.
-    """
-    columns = dict.fromkeys(key for row in rows for key in row)
-    values = {column: [row.get(column) for row in rows] for column in columns}
-    try:
-        return Dataset.from_dict(values)
-    except UnicodeEncodeError:
-        for number, fields in enumerate(rows):
-            for column, value in fields.items():
-                check_text([column, value], f"{name}: row {number}, field {column!r}")
-        raise
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
-        column, row = _first_disagreement(values)
-    raise DataError(
-        f"{name}: row {row}, field {column!r}: "
-        f"{described(values[column][row])} is of another type than the rows before"
-    )
-
-
-def _first_disagreement(values: Mapping[str, list[Any]]) -> tuple[str, int]:
-    """The first column that Arrow refuses, and the row that made it, by bisection."""
-    column = next(name for name, cells in values.items() if not _is_uniform(cells))
-    good, bad = 0, len(values[column])
-    while bad - good > 1:
-        middle = (good + bad) // 2
-        good, bad = (middle, bad) if _is_uniform(values[column][:middle]) else (good, middle)
-    return column, bad - 1
-
-
-def _is_uniform(cells: Iterable[Any]) -> bool:
-    try:
-        Dataset.from_dict({"cells": list(cells)})
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
-        return False
-    return True

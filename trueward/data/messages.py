@@ -17,7 +17,7 @@ _TRANSCRIPT_ROLES = {"Human": "user", "Assistant": "assistant"}
 
 
 def checked_turns(value: Any, where: str) -> Turns:
-    """`value` as text or messages, absent keys (nulls of an Arrow table) removed.
+    """Return `value` as text or messages, absent keys (nulls of an Arrow table) removed.
 
     Raises:
         DataError: it is neither, or no Unicode text; the message begins with `where`.
@@ -78,12 +78,12 @@ def check_text(value: Any, where: str) -> None:
 
 
 def as_messages(turns: Turns, role: str) -> list[Message]:
-    """Messages as they are; text as one message of `role`."""
+    """Return messages as they are, text as one message of `role`."""
     return [{"role": role, "content": turns}] if isinstance(turns, str) else turns
 
 
 def as_text(turns: Turns) -> str:
-    """Text as it is; one message as its content; several as a transcript with their roles.
+    """Return text as it is, one message as its content, several as a transcript with roles.
 
     Raises:
         DataError: a message's content is not text.
@@ -102,7 +102,7 @@ def as_text(turns: Turns) -> str:
 
 
 def plain_text(turns: Turns) -> str:
-    """The words alone, for counting and comparing."""
+    """Return the words alone, for counting and comparing."""
     if isinstance(turns, str):
         return turns
     return "\n".join(m["content"] if isinstance(m["content"], str) else "" for m in turns)
@@ -116,7 +116,7 @@ def without_nulls(value: Any) -> Any:
 
 
 def is_transcript(text: Any) -> bool:
-    """Whether `text` begins as an hh-rlhf transcript does."""
+    """Return whether `text` begins as an hh-rlhf transcript does."""
     return isinstance(text, str) and text.startswith("\n\nHuman:")
 
 
@@ -149,6 +149,6 @@ def split_shared_text(chosen: str, rejected: str) -> tuple[str, str, str]:
 
 
 def described(value: Any) -> str:
-    """A value's type and beginning, for an error message."""
+    """Return a value's type and beginning, for an error message."""
     text = repr(value)
     return f"{type(value).__name__} {text if len(text) <= 40 else text[:37] + '…'}"

@@ -9,7 +9,9 @@ from typing import Any, TypeAlias
 from datasets import Dataset
 
 from trueward.data.forms import (
+    IDENTITY,
     PAIR_NUMBERS,
+    SCORES,
     TEMPLATE_COLUMNS,
     Form,
     checked_number,
@@ -37,8 +39,6 @@ from trueward.types import Prompt, Turns
 
 SIDES = ("chosen", "rejected")
 _TEXTS = ("prompt", *SIDES)
-_IDENTITY = ("prompt_id", "chosen_source", "rejected_source")
-_SCORES = ("chosen_score", "rejected_score")
 
 PairOrReason: TypeAlias = dict[str, Any] | str
 """The pair's columns, or the reason why it is left out."""
@@ -49,7 +49,7 @@ class PairingReport:
     """A count of the rows that became pairs, and of those that did not."""
 
     form: str
-    """What the rows were recognised as."""
+    """The rows' kind of form."""
     rows: int
     pairs: int
     left_out: Mapping[str, int] = field(default_factory=dict)
@@ -195,7 +195,7 @@ def _prompt_of_pair(number: int, row: Row, pair: Row, name: str) -> Prompt:
 
 def _check_rule(rule: PairRule, form: Form, names: list[str], name: str) -> None:
     """Refuse a rule that asks for scores the data lacks, or for a column that is there."""
-    scored = form.kind in PROMPT_READERS or set(_SCORES) <= set(form.roles)
+    scored = form.kind in PROMPT_READERS or set(SCORES) <= set(form.roles)
     if rule.needs_scores and not scored:
         raise DataError(
             f"{name}: min_gap, soft_target_scale and margin_scale need scores; expected columns "
@@ -213,7 +213,7 @@ def _pairs_already(rows: Dataset, form: Form) -> Dataset | None:
 
     So pairs that were made once are not made again.
     """
-    names = [c for c in (*_TEXTS, *_IDENTITY, *PAIR_NUMBERS, *_SCORES) if c in rows.column_names]
+    names = [c for c in (*_TEXTS, *IDENTITY, *PAIR_NUMBERS, *SCORES) if c in rows.column_names]
     if (
         form.kind != "pairs"
         or "prompt" not in form.roles
@@ -223,11 +223,9 @@ def _pairs_already(rows: Dataset, form: Form) -> Dataset | None:
         or rows.format["type"] is not None
         or {stored_turns(rows, column) for column in _TEXTS} not in ({"text"}, {"messages"})
         or any(
-            str(rows.data.column(c).type) not in ("string", "int64")
-            for c in _IDENTITY
-            if c in names
+            str(rows.data.column(c).type) not in ("string", "int64") for c in IDENTITY if c in names
         )
-        or not all(in_range(rows, c) for c in (*PAIR_NUMBERS, *_SCORES) if c in names)
+        or not all(in_range(rows, c) for c in (*PAIR_NUMBERS, *SCORES) if c in names)
     ):
         return None
     for prompt, chosen, rejected in zip(*(rows[column] for column in _TEXTS), strict=True):
@@ -252,7 +250,7 @@ def _read_pairs(
 
 
 def _text_pair(row: Row, roles: Mapping[str, str], rule: PairRule, where: str) -> PairOrReason:
-    """Text or messages, with or without a prompt column."""
+    """Read text or messages, with or without a prompt column."""
     sides = {}
     for role in _TEXTS:
         if role in roles:
@@ -267,7 +265,7 @@ def _text_pair(row: Row, roles: Mapping[str, str], rule: PairRule, where: str) -
 def _transcript_pair(
     row: Row, roles: Mapping[str, str], rule: PairRule, where: str
 ) -> PairOrReason:
-    """Two hh-rlhf transcripts; the leading turns they share are the prompt."""
+    """Read two hh-rlhf transcripts; the leading turns they share are the prompt."""
     chosen, rejected = row[roles["chosen"]], row[roles["rejected"]]
     if not is_transcript(chosen) or not is_transcript(rejected):
         return "rows that are not transcripts"
@@ -280,7 +278,7 @@ def _transcript_pair(
 
 
 def _tokenized_pair(row: Row, roles: Mapping[str, str], rule: PairRule, where: str) -> PairOrReason:
-    """Token ids of both sides; ids under a zero of the attention mask are padding and go."""
+    """Read token ids of both sides; ids under a zero of the attention mask are padding and go."""
     pair: dict[str, Any] = {}
     for side in SIDES:
         column = roles[side]
@@ -301,7 +299,7 @@ def _tokenized_pair(row: Row, roles: Mapping[str, str], rule: PairRule, where: s
 def _aligned(
     prompt: Turns | None = None, *, chosen: Turns, rejected: Turns
 ) -> tuple[Turns, Turns, Turns]:
-    """All text or all messages, the prompt split off where it is implicit or repeated."""
+    """Make all text or all messages, the prompt split off where it is implicit or repeated."""
     if isinstance(chosen, str) and isinstance(rejected, str) and isinstance(prompt, str | None):
         return split_shared_text(chosen, rejected) if prompt is None else (prompt, chosen, rejected)
     chosen, rejected = as_messages(chosen, "assistant"), as_messages(rejected, "assistant")
@@ -321,12 +319,12 @@ def _with_carried(
     pair: dict[str, Any], row: Row, roles: Mapping[str, str], rule: PairRule, where: str
 ) -> PairOrReason:
     """Add what the row brings beside its responses, and what the rule makes of its scores."""
-    for role in _IDENTITY:
+    for role in IDENTITY:
         if role in roles:
             pair[role] = row[roles[role]]
     pair |= {column: without_nulls(row[column]) for column in TEMPLATE_COLUMNS if column in row}
     numbers = {column: column for column in PAIR_NUMBERS if column in row}
-    numbers |= {role: roles[role] for role in _SCORES if role in roles}
+    numbers |= {role: roles[role] for role in SCORES if role in roles}
     for role, column in numbers.items():
         pair[role] = checked_number(row[column], role, f"{where}, field {column!r}")
         if math.isnan(pair[role]) and (role in PAIR_NUMBERS or rule.needs_scores):

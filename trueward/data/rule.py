@@ -73,7 +73,7 @@ class PairRule:
         return f"pairs with score gap ≤ {self.min_gap:g}"
 
     def columns(self, gap: float) -> dict[str, float]:
-        """The columns that a pair of this gap carries: `target` and `margin`, where asked for."""
+        """Return what a pair of this gap carries: `target` and `margin`, where asked for."""
         carried = {}
         if self.soft_target_scale is not None:
             carried["target"] = float(expit(gap / self.soft_target_scale))

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -106,12 +107,13 @@ def split_scenarios(
     rule = rule or PairRule("random", pairs_per_prompt=4)
     rule = replace(rule, min_gap=max(rule.min_gap, min_gap), seed=seed)
     train = _draw_pairs(parts.train, rule, train_pairs, left_out)
-    in_domain, new_sources = _of_prompts(train, parts.in_domain, parts.response_disjoint)
+    trained = {pair["prompt_id"] for pair in train}
+    in_domain = [one for one in parts.in_domain if one.id in trained]
     pairs = _draw_pairs(in_domain, rule, eval_pairs, left_out)
     candidates = {
         "in_domain": in_domain,
         "prompt_disjoint": parts.prompt_disjoint,
-        "response_disjoint": new_sources,
+        "response_disjoint": [one for one in parts.response_disjoint if one.id in trained],
         "mutual_disjoint": parts.mutual_disjoint,
     }
     drawn: dict[str, list[dict[str, Any]]] = {"train": train, "in_domain_pairs": pairs}
@@ -145,12 +147,6 @@ def _draw_pairs(
     return [pairs[i] for i in order[:count]]
 
 
-def _of_prompts(train: Sequence[Mapping[str, Any]], *parts: Sequence[Prompt]) -> list[list[Prompt]]:
-    """Return of each part the prompts that training really uses."""
-    trained = {pair["prompt_id"] for pair in train}
-    return [[one for one in part if one.id in trained] for part in parts]
-
-
 def _scenarios(drawn: Mapping[str, Sequence[Mapping[str, Any]]], name: str) -> Scenarios:
     for part, rows in drawn.items():
         if not rows:
@@ -172,9 +168,6 @@ def _sourced_prompts(
     """Read each distinct prompt once, without excluded sources and repeated responses.
 
     Prompts equal in content are one prompt, under the first id.
-
-    Raises:
-        DataError: no prompt, response, score or source column, or an unknown excluded source.
     """
     form = recognise(rows, columns, name)
     if form.kind not in PROMPT_READERS:
@@ -253,11 +246,7 @@ def _partition(
     seed: int,
     name: str,
 ) -> _Partition:
-    """Hold out prompts and sources, and half of the training sources on each training prompt.
-
-    Raises:
-        DataError: a share that leaves nothing on one side, or an unknown source.
-    """
+    """Hold out prompts and sources, and half of the training sources on each training prompt."""
     order = np.random.default_rng([seed, _PROMPTS]).permutation(len(given))
     count = _count(prompts, len(given), "prompts", name)
     held_out, shared = ([given[i] for i in part] for part in (order[:count], order[count:]))
@@ -290,7 +279,7 @@ def _held_out_sources(
 
 
 def _count(asked: float | int, total: int, what: str, name: str) -> int:
-    """A share (float) or a number (int) of `total`, leaving at least one on both sides."""
+    """Return a share (float) or a number (int) of `total`, leaving at least one on both sides."""
     count = round(asked * total) if isinstance(asked, float) else asked
     if not 0 < count < total:
         raise DataError(
@@ -367,56 +356,39 @@ def assert_disjoint(scenarios: Scenarios, *, cells: bool = True) -> None:
     parts = {**scenarios.groups(), "in_domain_pairs": scenarios.in_domain_pairs}
     if scenarios.similar_pairs is not None:
         parts["similar_pairs"] = scenarios.similar_pairs
-    rules = {kind: rule for kind, rule in _RULES.items() if cells or kind != _CELL}
-    for kind, (members, names) in rules.items():
-        seen = set(members(scenarios.train))
-        for name in names or parts:
-            if name not in parts:
-                continue
-            shared = next((member for member in members(parts[name]) if member in seen), None)
+    trained = list(_answers(scenarios.train))
+    answers = {name: list(_answers(rows)) for name, rows in parts.items()}
+    for kind, (member, names) in _HELD_OUT.items():
+        if kind == _CELL and not cells:
+            continue
+        seen = set(map(member, trained))
+        for name in [name for name in names or parts if name in parts]:
+            shared = next((one for one in map(member, answers[name]) if one in seen), None)
             if shared is not None:
                 raise DataError(f"scenario {name!r} shares a {kind} with train: {shared!r:.80}")
 
 
-def _prompt_ids(rows: Dataset) -> Iterator[Any]:
-    yield from rows["prompt_id"]
-
-
-def _prompts(rows: Dataset) -> Iterator[str]:
-    yield from (json.dumps(prompt) for prompt in rows["prompt"])
-
-
-def _sources(rows: Dataset) -> Iterator[Any]:
-    yield from (source for _, source in _cells(rows))
-
-
-def _cells(rows: Dataset) -> Iterator[tuple[Any, Any]]:
-    """(prompt_id, source) of every response."""
-    for row in rows.select_columns([c for c in rows.column_names if c in _IDENTITY]):
-        sources = (
-            row["sources"] if "sources" in row else [row["chosen_source"], row["rejected_source"]]
-        )
-        yield from ((row["prompt_id"], source) for source in sources)
-
-
-def _responses(rows: Dataset) -> Iterator[tuple[Any, Any]]:
-    """(prompt, response) of every response, by content."""
+def _answers(rows: Dataset) -> Iterator[tuple[Any, str, Any, str]]:
+    """Yield prompt_id, prompt, source and response of every response, text by content."""
     for row in rows:
-        responses = row["responses"] if "responses" in row else [row["chosen"], row["rejected"]]
-        yield from ((json.dumps(row["prompt"]), json.dumps(response)) for response in responses)
+        if "responses" in row:
+            texts, sources = row["responses"], row["sources"]
+        else:
+            texts = [row["chosen"], row["rejected"]]
+            sources = [row["chosen_source"], row["rejected_source"]]
+        for text, source in zip(texts, sources, strict=True):
+            yield row["prompt_id"], json.dumps(row["prompt"]), source, json.dumps(text)
 
 
-_IDENTITY = ("prompt_id", "sources", "chosen_source", "rejected_source")
 _NEW_PROMPTS = ("prompt_disjoint", "mutual_disjoint")
 _NEW_SOURCES = ("response_disjoint", "mutual_disjoint")
-_CELL = "prompt and source"
 _NEW_CELLS = ("in_domain", "in_domain_pairs", "similar_pairs")
-
-_RULES: dict[str, tuple[Callable[[Dataset], Iterator[Any]], tuple[str, ...]]] = {
-    "prompt_id": (_prompt_ids, _NEW_PROMPTS),
-    "prompt": (_prompts, _NEW_PROMPTS),
-    "source": (_sources, _NEW_SOURCES),
-    _CELL: (_cells, _NEW_CELLS),
-    "prompt and response": (_responses, ()),
+_CELL = "prompt and source"
+_HELD_OUT: Mapping[str, tuple[Callable[[Any], Any], tuple[str, ...]]] = {
+    "prompt_id": (itemgetter(0), _NEW_PROMPTS),
+    "prompt": (itemgetter(1), _NEW_PROMPTS),
+    "source": (itemgetter(2), _NEW_SOURCES),
+    _CELL: (itemgetter(0, 2), _NEW_CELLS),
+    "prompt and response": (itemgetter(1, 3), ()),
 }
-"""What must not be shared, how to list it, and the scenarios concerned (none: all)."""
+"""Facts of an answer that must not be shared, and the scenarios concerned (none: all)."""

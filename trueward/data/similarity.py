@@ -1,4 +1,4 @@
-"""How alike two responses are, by one stated measure that no model enters."""
+"""The likeness of two responses, by one stated measure that no model enters."""
 
 import math
 import re
@@ -13,7 +13,7 @@ _WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def bigram_cosine(first: str, second: str) -> float:
-    """Cosine of the counts of word bigrams, in [0, 1].
+    """Return the cosine of the counts of word bigrams, in [0, 1].
 
     Words are lower-cased runs of letters and digits, or single marks; the text's beginning and end
     count as words, so that every text has a bigram.
@@ -26,7 +26,7 @@ def bigram_cosine(first: str, second: str) -> float:
 
 
 def most_similar(pairs: Dataset, share: float = 0.25) -> Dataset:
-    """The share of the pairs whose two responses are most alike, at least one, in their order.
+    """Return the share of pairs whose responses are most alike, at least one, in their order.
 
     Measured by `bigram_cosine` of `chosen` and `rejected`; of equals the earlier goes first.
     """
