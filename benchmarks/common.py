@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from trueward.files import write_json
-from trueward.training.environment import environment as versions
+from trueward.runs import environment as versions
 
 
 def alternate(

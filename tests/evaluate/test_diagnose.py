@@ -10,9 +10,10 @@ from scipy.special import expit
 from scipy.stats import kendalltau
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from trueward import runs
 from trueward.diagnostics import EDITS, PROBES, effective_rank
 from trueward.errors import DataError, InputError, OutputExistsError
-from trueward.evaluate import ScoreSettings, row_file
+from trueward.evaluate import ScoreSettings
 from trueward.evaluate.diagnosis import Beside, diagnose, read_sets, rewards
 from trueward.scorer import Scorer
 
@@ -249,7 +250,7 @@ def test_flipped_training_pairs(model, pairs, tmp_path):
 def test_an_interrupted_call_goes_on_and_another_model_is_refused(
     model, pairs, tmp_path, monkeypatch
 ):
-    for module in (rewards, row_file):
+    for module in (rewards, runs):
         monkeypatch.setattr(module, "CHUNK", 4)
     whole = run(model, tmp_path / "whole", {"mine": pairs[0]})
     real, calls = Scorer.read_groups, []

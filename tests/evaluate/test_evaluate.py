@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from helpers import benchmark_rows, checkpoints
 
+from trueward import runs
 from trueward.errors import DataError, InputError, ModelError, OutputExistsError
-from trueward.evaluate import ScoreSettings, contestants, evaluate, load_task, row_file
+from trueward.evaluate import ScoreSettings, contestants, evaluate, load_task
 from trueward.scorer import Scorer
 from trueward.suites import SuiteResult
 
@@ -32,7 +33,7 @@ def data(tmp_path):
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    for module in (contestants, row_file):
+    for module in (contestants, runs):
         monkeypatch.setattr(module, "CHUNK", 4)
 
 

@@ -8,8 +8,9 @@ import pytest
 from datasets import Dataset
 from helpers import benchmark_rows, checkpoints
 
+from trueward import runs
 from trueward.errors import DataError, InputError, OutputExistsError
-from trueward.evaluate import ScoreSettings, rewarded_rows, row_file, score_rows
+from trueward.evaluate import ScoreSettings, rewarded_rows, score_rows
 from trueward.scorer import Scorer
 
 CPU = ScoreSettings(device="cpu")
@@ -23,7 +24,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    for module in (rewarded_rows, row_file):
+    for module in (rewarded_rows, runs):
         monkeypatch.setattr(module, "CHUNK", 4)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 from trueward.errors import DataError
@@ -23,3 +24,22 @@ def interrupt_the_first_process(path):
     os.kill(os.getppid(), signal.SIGINT)
     signal.sigwait({signal.SIGTERM})
     Path(path).write_text("stopped")
+
+
+def interrupt_itself(path):
+    """Stop as a job does that was told to."""
+    raise KeyboardInterrupt
+
+
+def die(path):
+    """End without a word."""
+    os._exit(3)
+
+
+def leave_mark_or_sleep(path):
+    """Write its process, and of all but `done` go on for long."""
+    while path.name == "done" and not path.with_name("endless").exists():
+        time.sleep(0.01)
+    leave_mark(path)
+    if path.name != "done":
+        time.sleep(600)

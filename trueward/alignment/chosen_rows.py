@@ -8,8 +8,8 @@ from typing import Any
 
 from trueward.errors import DataError, InputError
 from trueward.evaluate import ScoredRows, ScoreSettings, score_rows
-from trueward.evaluate.contestants import Begin, silent
 from trueward.evaluate.own_rows import OwnRow, own_rows
+from trueward.runs import Begin, silent
 
 TAKES = ("response", "reward", "response_index")
 """What takes the place of `responses`."""

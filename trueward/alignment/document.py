@@ -7,9 +7,8 @@ from typing import Any
 
 from trueward.alignment.curves import BestOfN, Curve
 from trueward.alignment.scored_prompts import ScoredPrompts
-from trueward.evaluate.fingerprint import rows_digest
-from trueward.evaluate.row_file import check_apart, check_same, read_record
 from trueward.files import write_json
+from trueward.runs import check_apart, check_same, read_record, rows_digest
 
 SCHEMA = "trueward.bon/1"
 FILE = "bon.json"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from trueward.evaluate.row_file import RowFile, begin_record, check_same
+from trueward.runs import RowFile, begin_record, check_same
 
 
 def ready(out: RowFile, identity: Mapping[str, Any], overwrite: bool) -> bool:

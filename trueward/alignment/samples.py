@@ -10,9 +10,9 @@ from trueward.alignment.policy import Policy, SamplingSettings
 from trueward.alignment.world import world_gold
 from trueward.data.messages import checked_turns
 from trueward.errors import DataError
-from trueward.evaluate.contestants import Begin
-from trueward.evaluate.fingerprint import model_digest, rows_digest
+from trueward.evaluate.fingerprint import model_digest
 from trueward.evaluate.rewarded_rows import reward_file
+from trueward.runs import Begin, rows_digest
 
 
 @dataclass(frozen=True)

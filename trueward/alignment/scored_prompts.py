@@ -13,7 +13,7 @@ from numpy import ndarray
 from trueward.data import stream_rows
 from trueward.data.messages import described
 from trueward.errors import DataError
-from trueward.evaluate.fingerprint import rows_digest
+from trueward.runs import rows_digest
 
 PROXY = "proxy"
 

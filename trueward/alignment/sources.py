@@ -14,12 +14,10 @@ from trueward.data import stream_rows
 from trueward.data.messages import described
 from trueward.errors import DataError, InputError
 from trueward.evaluate import ScoreSettings, score_rows
-from trueward.evaluate.contestants import Begin, silent
-from trueward.evaluate.fingerprint import rows_digest
 from trueward.evaluate.own_rows import OwnRow
 from trueward.evaluate.rewarded_rows import made_of_rows, reward_file
-from trueward.evaluate.row_file import RowFile, read_record
 from trueward.models import check_base
+from trueward.runs import Begin, RowFile, read_record, rows_digest, silent
 
 SAMPLES = "samples.jsonl"
 

@@ -82,7 +82,7 @@ def _add_shaping(group: Any) -> None:
 
 def run(args: argparse.Namespace) -> Outcome:
     """Train, or run the demo."""
-    from trueward.training.quiet import quiet
+    from trueward.processes import quiet
 
     quiet()
     if args.demo:

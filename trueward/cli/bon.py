@@ -102,7 +102,7 @@ def _judge(args: argparse.Namespace, models: Mapping[str, str]) -> Outcome:
         read_scores,
         write_document,
     )
-    from trueward.training.environment import environment
+    from trueward.runs import environment
 
     check_document(args.file, args.output_dir)
     if models:

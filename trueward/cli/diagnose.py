@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Outcome:
     """Score what is missing, compute, write."""
     from trueward.evaluate.diagnosis import diagnose, read_sets
-    from trueward.training.environment import environment
+    from trueward.runs import environment
 
     models = labelled(args.models, "models")
     beside = _beside(args, models)

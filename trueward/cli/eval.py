@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Outcome:
     """Score what is missing, judge, compare."""
     from trueward.evaluate import compare_models, evaluate, exposures, known_prompts
-    from trueward.training.environment import environment
+    from trueward.runs import environment
 
     models = labelled(args.models, "models")
     files = labelled(args.scores, "score files")

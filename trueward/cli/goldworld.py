@@ -1,8 +1,6 @@
 """`trueward goldworld`: look at the embedded world, or pretrain its base model anew."""
 
 import argparse
-import os
-import shutil
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -13,7 +11,6 @@ from rich.padding import Padding
 from rich.text import Text
 
 from trueward.cli.outcome import Outcome
-from trueward.errors import OutputExistsError
 
 if TYPE_CHECKING:
     from trueward.goldworld import DescribedAnswer, DescribedPrompt
@@ -81,13 +78,12 @@ def _show_answer(answer: "DescribedAnswer", console: Console) -> None:
 
 def _pretrain(args: argparse.Namespace) -> Outcome:
     from trueward.errors import InputError
+    from trueward.runs import refuse, written_aside
 
     if args.output_dir is None:
         raise InputError("expected --output_dir, the folder to save the base model in; got none")
     if args.output_dir.exists() and not args.overwrite:
-        raise OutputExistsError(
-            f"{args.output_dir} exists; choose another --output_dir or give --overwrite"
-        )
+        refuse(args.output_dir, "exists; choose another --output_dir or give --overwrite")
     from trueward.training.goldworld_base import PretrainConfig, pretrain
 
     chosen: dict[str, Any] = {"seed": args.seed}
@@ -105,19 +101,11 @@ def _pretrain(args: argparse.Namespace) -> Outcome:
         )
 
     model, tokenizer = pretrain(config, report)
-    _save(model, tokenizer, args.output_dir)
+    with written_aside(args.output_dir) as aside:
+        model.save_pretrained(aside)
+        tokenizer.save_pretrained(aside)
     document = {"output_dir": str(args.output_dir), "recipe": asdict(config), "curve": curve}
     return Outcome(document, partial(_show_base, args.output_dir, config))
-
-
-def _save(model: Any, tokenizer: Any, folder: Path) -> None:
-    """Write aside, then rename, so that a half-written base is never seen."""
-    aside = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
-    model.save_pretrained(aside)
-    tokenizer.save_pretrained(aside)
-    if folder.exists():
-        shutil.rmtree(folder)
-    aside.rename(folder)
 
 
 def _show_base(folder: Path, config: "PretrainConfig", console: Console) -> None:

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> Outcome:
         InputError: the output is a folder, or as `score_rows` does.
     """
     from trueward.evaluate import score_rows
-    from trueward.training.environment import environment
+    from trueward.runs import environment
 
     if args.output.is_dir():
         raise InputError(f"{args.output} is a folder; name the JSONL file to write, with -o")

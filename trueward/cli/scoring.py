@@ -11,7 +11,7 @@ from trueward.errors import InputError
 
 if TYPE_CHECKING:
     from trueward.evaluate import ScoreSettings
-    from trueward.evaluate.contestants import Begin
+    from trueward.runs import Begin
 
 _NAMED = re.compile(r"([\w.+-]+)=(.+)")
 

@@ -50,8 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Outcome:
     """Run what is missing of the study, then compare and report."""
+    from trueward.processes import quiet
     from trueward.report import terminal_table, write_report
-    from trueward.training.quiet import quiet
     from trueward.training.settings import settings_from
     from trueward.training.study import study
 

@@ -1,27 +1,19 @@
 """What is judged: a model that scores, or a file of scores."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from trueward.data import load_rows
 from trueward.errors import DataError
-from trueward.evaluate.fingerprint import model_digest, rows_digest
-from trueward.evaluate.row_file import CHUNK, RowFile, begin_record, check_same
+from trueward.evaluate.fingerprint import model_digest
 from trueward.evaluate.settings import ScoreSettings
 from trueward.evaluate.tasks import Task
 from trueward.evaluate.turns import check_lengths, item_turns
+from trueward.runs import CHUNK, Begin, RowFile, begin_record, check_same, rows_digest
 from trueward.scorer import Scorer
 from trueward.suites import SuiteResult, read_scores, scores_of
-
-Begin: TypeAlias = Callable[[str, int, int], Callable[[int], object]]
-"""Told what begins, how many responses there are, how many are done; then each batch's count."""
-
-
-def silent(what: str, total: int, done: int) -> Callable[[int], object]:
-    """Show no progress."""
-    return lambda count: None
 
 
 @dataclass(frozen=True)

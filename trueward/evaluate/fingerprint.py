@@ -1,13 +1,12 @@
 """Digests by which one sitting knows that it goes on with another's model and data."""
 
 import hashlib
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from trueward.errors import ModelError
 from trueward.models import ADAPTER_FILE, checkpoint_file, read_object
+from trueward.runs import rows_digest
 from trueward.types import Prompt
 
 FILES = (
@@ -55,14 +54,6 @@ def data_digest(items: Iterable[Prompt]) -> str:
         }
         for one in items
     )
-
-
-def rows_digest(rows: Iterable[Mapping[str, Any]]) -> str:
-    """A digest of rows, in order."""
-    total = hashlib.sha256()
-    for row in rows:
-        total.update(json.dumps(row, sort_keys=True, default=str).encode() + b"\n")
-    return f"sha256:{total.hexdigest()[:16]}"
 
 
 def _folder_digest(folder: Path) -> str:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from trueward.errors import InputError
-from trueward.evaluate.contestants import Begin, Model, Place, ScoreFile, silent
-from trueward.evaluate.row_file import read_record
+from trueward.evaluate.contestants import Model, Place, ScoreFile
 from trueward.evaluate.settings import ScoreSettings
 from trueward.evaluate.tasks import Task
+from trueward.runs import Begin, read_record, silent
 from trueward.suites import SuiteResult
 
 

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from trueward.errors import InputError, OutputExistsError
-from trueward.evaluate.contestants import Begin, silent
-from trueward.evaluate.fingerprint import model_digest, rows_digest
+from trueward.evaluate.fingerprint import model_digest
 from trueward.evaluate.own_rows import OwnRow, own_rows
-from trueward.evaluate.row_file import CHUNK, RowFile, begin_record, check_same
 from trueward.evaluate.settings import ScoreSettings
 from trueward.evaluate.turns import Lengths, check_lengths
+from trueward.runs import CHUNK, Begin, RowFile, begin_record, check_same, rows_digest, silent
 from trueward.scorer import Scorer
 
 

@@ -1,20 +1,21 @@
 """The folder of an export: written aside, then renamed; only exports are ever replaced."""
 
 import json
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trueward.errors import OutputExistsError
 from trueward.models import read_object
+from trueward.runs import Run, RunKind
 from trueward.scorer import RECORD_FILE
 
 MARK = "exported_for"
 """The key of `trueward.json` that only exports have."""
+KIND = RunKind(
+    foreign="is not empty; choose another, or give --overwrite",
+    marks=((RECORD_FILE, MARK),),
+    irremovable="holds no export of ours; --overwrite will not remove it; choose another",
+)
 
 
 @dataclass(frozen=True)
@@ -32,30 +33,10 @@ class Exported:
 
 def check_free(folder: Path, *, overwrite: bool) -> None:
     """Raise OutputExistsError where the folder holds something, unless it may be overwritten."""
-    if folder.exists() and not folder.is_dir():
-        raise OutputExistsError(f"{folder} is a file, not a folder; choose another output")
-    if not folder.is_dir() or not any(folder.iterdir()):
-        return
-    if not overwrite:
-        raise OutputExistsError(f"{folder} is not empty; choose another, or give --overwrite")
-    if MARK not in read_record(folder):
-        raise OutputExistsError(
-            f"{folder} holds no export of ours; --overwrite will not remove it; choose another"
-        )
-
-
-@contextmanager
-def written_aside(folder: Path) -> Iterator[Path]:
-    """A new folder beside `folder` that takes its place at the end, or goes if there is none."""
-    aside = folder.absolute().with_name(f"{folder.absolute().name}.{os.getpid()}.tmp")
-    aside.mkdir(parents=True)
-    try:
-        yield aside
-        if folder.exists():
-            shutil.rmtree(folder)
-        aside.rename(folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    run = Run(folder, KIND)
+    if overwrite and run.occupied():
+        read_record(folder)
+    run.claim(overwrite=overwrite)
 
 
 def read_record(folder: str | Path) -> dict[str, Any]:

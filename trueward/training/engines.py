@@ -1,23 +1,18 @@
 """Where a study's runs are executed: processes of this machine, or a Ray cluster."""
 
 import logging
-import multiprocessing
-import os
 import shutil
-import signal
-import threading
 import traceback
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from trueward.errors import InputError, RunError, TruewardError
-from trueward.training.quiet import quiet
+from trueward.processes import cores, in_processes, quiet
 from trueward.training.settings import StudySettings
 
 ERROR_FILE = "error.txt"
@@ -39,28 +34,13 @@ def execute(cells: list[Cell], settings: StudySettings) -> Iterator[Cell]:
     if settings.engine == "ray":
         yield from _on_ray(cells, settings)
         return
-    workers = min(worker_count(settings), len(cells))
-    context = multiprocessing.get_context("spawn")
-    slots = context.SimpleQueue()
-    for slot in range(workers):
-        slots.put(slot)
-    with ProcessPoolExecutor(workers, context, _begin_worker, (slots, workers)) as pool:
-        futures = {pool.submit(run_cell, cell, settings): cell for cell in cells}
-        processes = list((pool._processes or {}).values())
-        try:
-            for future in as_completed(futures):
-                future.result()
-                yield futures[future]
-        except BrokenProcessPool as error:
-            raise RunError(
-                "a run's process died, for want of memory perhaps; use fewer --workers, "
-                "the same command goes on"
-            ) from error
-        except BaseException:  # Ctrl-C too: do not wait for runs that nobody wants any more
-            for process in processes:
-                process.terminate()
-            pool.shutdown(cancel_futures=True)
-            raise
+    yield from in_processes(
+        partial(run_cell, settings=settings),
+        cells,
+        workers=worker_count(settings),
+        died="a run's process died, for want of memory perhaps; use fewer --workers, "
+        "the same command goes on",
+    )
 
 
 def run_cell(cell: Cell, settings: StudySettings) -> None:
@@ -116,31 +96,6 @@ def _on_ray(cells: list[Cell], settings: StudySettings) -> Iterator[Cell]:
         yield waiting.pop(finished[0])
 
 
-def _begin_worker(slots: Any, workers: int) -> None:
-    """Take a share of the machine, leave Ctrl-C to the parent, and do not outlive it."""
-    slot = slots.get()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    if torch.cuda.device_count() > 0:
-        given = os.environ.get("CUDA_VISIBLE_DEVICES")
-        devices = given.split(",") if given else list(map(str, range(torch.cuda.device_count())))
-        os.environ["CUDA_VISIBLE_DEVICES"] = devices[slot % len(devices)]
-    else:
-        torch.set_num_threads(max(1, _cores() // workers))
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
 def worker_count(settings: StudySettings) -> int:
     """Runs at a time: as many as asked for, else one a GPU, else one a core."""
-    return settings.workers or torch.cuda.device_count() or _cores()
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return settings.workers or torch.cuda.device_count() or cores()

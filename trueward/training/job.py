@@ -8,12 +8,19 @@ from typing import Any
 
 import trl
 
-from trueward.errors import OutputExistsError
 from trueward.files import write_json
+from trueward.runs import Run, RunKind
 from trueward.training.config import RewardConfig
-from trueward.training.output import occupied
 
 RECORD = "train.json"
+KIND = RunKind(
+    document=RECORD,
+    identity="job",
+    option="--output_dir",
+    foreign="is not empty; choose another --output_dir",
+    finished="holds a finished model; choose another, or --overwrite",
+    other="holds an unfinished run of another job; choose another, or --overwrite",
+)
 MAY_CHANGE = (
     "output_dir",
     "log",
@@ -50,37 +57,11 @@ def fingerprint(job: Job) -> dict[str, Any]:
     return json.loads(json.dumps(kept, default=str))
 
 
-def check_folder(folder: Path, wanted: Mapping[str, Any]) -> None:
-    """Raise OutputExistsError unless the folder is free or holds this job, unfinished."""
-    if not occupied(folder):
-        return
-    earlier = _earlier(folder / RECORD)
-    if earlier is None:
-        raise OutputExistsError(f"{folder} is not empty; choose another --output_dir")
-    if earlier["finished"]:
-        raise OutputExistsError(f"{folder} holds a finished model; choose another, or --overwrite")
-    if earlier["job"] != wanted:
-        raise OutputExistsError(
-            f"{folder} holds an unfinished run of another job; choose another, or --overwrite"
-        )
-
-
-def _earlier(record: Path) -> dict[str, Any] | None:
-    """The record of an earlier sitting; None where there is none, or a file that is not ours."""
-    try:
-        earlier = json.loads(record.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return earlier if isinstance(earlier, dict) and {"job", "finished"} <= earlier.keys() else None
+def run_of(job: Job) -> Run:
+    """Return the folder that the job is to fill."""
+    return Run(Path(job.training.output_dir), KIND)
 
 
 def write_record(folder: Path, record: Mapping[str, Any]) -> None:
     """Write the job's record, whole or not at all."""
     write_json(record, folder / RECORD)
-
-
-def last_whole_checkpoint(folder: Path) -> str | None:
-    """The newest checkpoint that was written to its end: its trainer state comes last."""
-    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
-    steps = {int(path.name.rpartition("-")[2]): path for path in whole}
-    return str(steps[max(steps)]) if steps else None

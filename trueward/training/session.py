@@ -13,14 +13,13 @@ from trueward.data import Encoder
 from trueward.errors import InputError, TruewardError
 from trueward.goldworld import BASE_PATH
 from trueward.objectives import objective
+from trueward.runs import Run, environment, last_checkpoint
 from trueward.stats import bootstrap_mean
-from trueward.training.environment import environment
 from trueward.training.interrupt import CheckpointOnSignal
 from trueward.training.job import (
     Job,
-    check_folder,
     fingerprint,
-    last_whole_checkpoint,
+    run_of,
     write_record,
 )
 from trueward.training.job_data import JobData, job_data
@@ -34,7 +33,6 @@ from trueward.training.judge import (
     score_split,
 )
 from trueward.training.main_rank import from_first, quiet_but_first
-from trueward.training.output import check_removable, remove
 from trueward.training.progress import WatchedProgress
 from trueward.training.settings import WORLD_TRAINING
 from trueward.training.trainer import RewardTrainer
@@ -85,16 +83,16 @@ def train(job: Job, *, command: str = "", overwrite: bool = False) -> Trained:
         world_defaults(job)
     elif job.model.model_name_or_path is None:
         raise InputError("--model_name_or_path: name the base model to train")
-    folder = Path(job.training.output_dir)
+    run, folder = run_of(job), Path(job.training.output_dir)
     wanted = fingerprint(job)
     quiet_but_first()
-    from_first(lambda: check_removable(folder) if overwrite else check_folder(folder, wanted))
+    from_first(lambda: run.claim(wanted, overwrite=overwrite))
     with job.training.main_process_first(local=False):
         data = job_data(job)
     trainer = _trainer(job, data)
     held_out = _held_out(trainer, data)
     record = {"job": wanted, "command": command}
-    checkpoint = from_first(lambda: _begin(folder, record, overwrite=overwrite))
+    checkpoint = from_first(lambda: _begin(run, record, overwrite=overwrite))
     stop = CheckpointOnSignal()
     trainer.add_callback(stop)
     trainer.remove_callback(ProgressCallback)
@@ -119,13 +117,13 @@ def train(job: Job, *, command: str = "", overwrite: bool = False) -> Trained:
     return trained
 
 
-def _begin(folder: Path, record: Mapping[str, Any], *, overwrite: bool) -> str | None:
+def _begin(run: Run, record: Mapping[str, Any], *, overwrite: bool) -> str | None:
     """Make the folder this job's; the checkpoint to go on from, if it holds one."""
     if overwrite:
-        remove(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_record(folder, {**record, "finished": False})
-    return last_whole_checkpoint(folder)
+        run.remove()
+    run.folder.mkdir(parents=True, exist_ok=True)
+    write_record(run.folder, {**record, "finished": False})
+    return last_checkpoint(run.folder)
 
 
 def _trainer(job: Job, data: JobData) -> RewardTrainer:

@@ -4,21 +4,19 @@ import json
 import logging
 import math
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from trueward.errors import DataError, OutputExistsError
+from trueward.errors import DataError
 from trueward.objectives import objective
 from trueward.results import RunResult, StudyResults
+from trueward.runs import Run, RunKind, environment, written_aside
 from trueward.stats import summarise
 from trueward.training.baselines import baselines
 from trueward.training.engines import Cell, execute, worker_count
-from trueward.training.environment import environment
-from trueward.training.output import check_removable, occupied, remove
 from trueward.training.rehearsal import rehearse
 from trueward.training.run import RESULT_FILE
 from trueward.training.scenario_store import build, data_report, load, store
@@ -30,6 +28,13 @@ RESULTS_FILE = "results.json"
 REPORT_FILE = "report.html"
 SETTINGS_FILE = "settings.json"
 LEAST_SEEDS = 2
+KIND = RunKind(
+    document=SETTINGS_FILE,
+    option="--output_dir",
+    foreign="is not empty and holds no study; choose another",
+    finished="is complete; add seeds or objectives, or --overwrite",
+    other="holds a study with other settings; choose another folder or --overwrite",
+)
 
 Progress = Callable[[int, int, str], None]
 """(runs done, runs planned, what just finished)."""
@@ -98,34 +103,20 @@ def slug(spec: str) -> str:
 
 def _enter(sitting: Sitting, overwrite: bool) -> None:
     """Claim the folder for this study, or find that it is claimed already."""
-    folder, settings = sitting.folder, sitting.settings
-    if overwrite:
-        check_removable(folder)
-    elif occupied(folder):
-        _check_same(sitting)
+    settings, run = sitting.settings, Run(sitting.folder, KIND)
+    run.claim(settings.settled(), overwrite=overwrite)
+    if run.occupied() and not overwrite:
+        done = all((run.folder / name).exists() for name in (RESULTS_FILE, REPORT_FILE))
+        if done and not sitting.cells(range(settings.seeds)):
+            run.refuse_finished()
         return
     scenarios, report = build(settings)
     rehearse(settings, scenarios)
     logger.warning(report)
-    aside = folder.with_name(folder.name + ".part")
-    shutil.rmtree(aside, ignore_errors=True)
-    store(scenarios, report, aside / "data")
-    (aside / SETTINGS_FILE).write_text(json.dumps(settings.settled(), indent=2) + "\n")
-    remove(folder)
-    aside.rename(folder)
-
-
-def _check_same(sitting: Sitting) -> None:
-    folder, file = sitting.folder, sitting.folder / SETTINGS_FILE
-    if not file.is_file():
-        raise OutputExistsError(f"{folder} is not empty and holds no study; choose another")
-    if json.loads(file.read_text()) != json.loads(json.dumps(sitting.settings.settled())):
-        raise OutputExistsError(
-            f"{folder} holds a study with other settings; choose another folder or --overwrite"
-        )
-    done = all((folder / name).exists() for name in (RESULTS_FILE, REPORT_FILE))
-    if done and not sitting.cells(range(sitting.settings.seeds)):
-        raise OutputExistsError(f"{folder} is complete; add seeds or objectives, or --overwrite")
+    with written_aside(run.folder) as aside:
+        store(scenarios, report, aside / "data")
+        (aside / SETTINGS_FILE).write_text(json.dumps(settings.settled(), indent=2) + "\n")
+        run.remove()
 
 
 def _run_all(sitting: Sitting, progress: Progress) -> list[int]:

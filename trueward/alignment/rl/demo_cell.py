@@ -18,8 +18,8 @@ from trueward.alignment.rl.world_policy import world_policy
 from trueward.files import write_text
 from trueward.goldworld import BASE_PATH, WorldConfig, build_scenarios, format_prompt
 from trueward.goldworld import train_tasks as tasks_of
+from trueward.processes import quiet
 from trueward.results import RunResult
-from trueward.training.quiet import quiet
 from trueward.training.run import RESULT_FILE, run
 
 

@@ -23,7 +23,7 @@ from trueward.alignment.rl.settings import AlignSettings
 from trueward.alignment.rl.trainers import reference_of, rl_trainer, trainer_config
 from trueward.alignment.rl.watch import Watch, Watched
 from trueward.files import write_json
-from trueward.training.environment import environment
+from trueward.runs import environment
 from trueward.training.main_rank import from_first
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from trueward.errors import InputError
-from trueward.evaluate.contestants import Begin, silent
 from trueward.evaluate.diagnosis.beside import Beside, not_given
 from trueward.evaluate.diagnosis.compare import compared
 from trueward.evaluate.diagnosis.contestant import Contestant
@@ -22,6 +21,7 @@ from trueward.evaluate.diagnosis.states import states_file, states_of
 from trueward.evaluate.judging import check_writable
 from trueward.evaluate.settings import ScoreSettings
 from trueward.files import plain, write_json
+from trueward.runs import Begin, silent
 
 FILE = "diagnostics.json"
 

@@ -8,7 +8,7 @@ from trueward.evaluate.diagnosis.beside import Beside
 from trueward.evaluate.diagnosis.questions import QuestionSet, spread
 from trueward.evaluate.diagnosis.states import RESPONSES
 from trueward.evaluate.diagnosis.variants import GivenAnswers, Variant, read_answers, variants
-from trueward.evaluate.fingerprint import rows_digest
+from trueward.runs import rows_digest
 
 TOKENS = "of the response alone"
 """What `tokens` of a row counts; rows that counted the prompt as well are made anew."""

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datasets import Dataset
 
 from trueward.data import load_rows, paired_prompts
-from trueward.evaluate.fingerprint import rows_digest
+from trueward.runs import rows_digest
 from trueward.types import Turns
 
 

@@ -7,14 +7,13 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
-from trueward.evaluate.contestants import Begin
 from trueward.evaluate.diagnosis.contestant import Contestant
 from trueward.evaluate.diagnosis.plans import Plan
 from trueward.evaluate.diagnosis.questions import Question
 from trueward.evaluate.diagnosis.states import states_file
 from trueward.evaluate.diagnosis.variants import Variant
-from trueward.evaluate.row_file import CHUNK, RowFile, begin_record, check_same, read_record
 from trueward.evaluate.turns import Lengths, check_lengths
+from trueward.runs import CHUNK, Begin, RowFile, begin_record, check_same, read_record
 from trueward.types import Turns
 
 KINDS = {"edit": "edits", "probe": "probes", "given": "given"}

@@ -7,9 +7,9 @@ import numpy as np
 from numpy import ndarray
 from safetensors.torch import load_file, save_file
 
-from trueward.evaluate.contestants import Begin
 from trueward.evaluate.diagnosis.contestant import Contestant
 from trueward.evaluate.diagnosis.questions import Question, QuestionSet, spread
+from trueward.runs import Begin
 
 RESPONSES = 600
 """Most responses a set whose hidden states are kept: norms and rank settle long before."""

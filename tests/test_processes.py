@@ -1,0 +1,55 @@
+"""Jobs have processes of their own, which end with the one that began them."""
+
+import os
+
+import pytest
+from helpers import jobs
+
+from trueward.errors import DataError, RunError
+from trueward.processes import in_processes
+
+
+def test_items_come_as_their_jobs_are_done(tmp_path):
+    paths = [tmp_path / name for name in "abc"]
+    assert set(in_processes(jobs.leave_mark, paths, workers=2)) == set(paths)
+    workers = {path.read_text() for path in paths}
+    assert len(workers) == 2
+    assert str(os.getpid()) not in workers
+    assert list(in_processes(jobs.leave_mark, [], workers=2)) == []
+
+
+@pytest.mark.slow
+def test_fresh_jobs_have_a_process_each(tmp_path):
+    paths = [tmp_path / name for name in "abc"]
+    list(in_processes(jobs.leave_mark, paths, workers=2, fresh=True))
+    assert len({path.read_text() for path in paths} | {str(os.getpid())}) == 4
+
+
+def test_an_interruption_ends_what_runs_and_begins_nothing(tmp_path):
+    running, waiting = tmp_path / "running", tmp_path / "waiting"
+    with pytest.raises(KeyboardInterrupt):
+        list(in_processes(jobs.interrupt_the_first_process, [running, waiting], workers=1))
+    assert running.read_text() == "stopped"
+    assert not waiting.exists()
+
+
+@pytest.mark.parametrize(
+    ("job", "error", "words"),
+    [
+        (jobs.refuse, DataError, r"rows: no such row"),
+        (jobs.die, RunError, r"a process died with 3"),
+        (jobs.interrupt_itself, KeyboardInterrupt, None),
+    ],
+)
+def test_the_first_failure_is_everyones(job, error, words):
+    with pytest.raises(error, match=words):
+        list(in_processes(job, ["rows", "more"], workers=1, died="a process died with {code}"))
+
+
+def test_who_wants_no_more_items_ends_the_jobs(tmp_path):
+    done, endless = tmp_path / "done", tmp_path / "endless"
+    found = in_processes(jobs.leave_mark_or_sleep, [endless, done], workers=2)
+    assert next(found) == done
+    found.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(endless.read_text()), 0)

@@ -1,0 +1,192 @@
+"""Jobs in processes of their own: so many at a time, ended with the process that began them."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import connection
+from typing import Any, TypeVar
+
+from trueward.errors import RunError, TruewardError
+
+Item = TypeVar("Item")
+INTERRUPTED = 130
+"""The exit code of a process that was interrupted."""
+
+
+def in_processes(
+    job: Callable[[Item], object],
+    items: Sequence[Item],
+    *,
+    workers: int,
+    fresh: bool = False,
+    died: str = "a process ended with {code}",
+) -> Iterator[Item]:
+    """Run `job(item)` for all, so many at a time, and yield each item when its job is done.
+
+    A job's results are what it writes. Each worker has its share of the machine: a GPU, or its
+    part of the cores. Interrupted, or where one job fails, no further one begins; those that run
+    are sent SIGTERM, which a job may take as the moment to write a checkpoint, and are waited for.
+    Ctrl-C in a terminal reaches the first process alone; a second one kills. No worker outlives
+    this process.
+
+    Args:
+        job: called with an item in a worker; both must pickle.
+        items: in the order in which they begin.
+        workers: the most jobs at a time.
+        fresh: begin every job in a new process, not in the one that an earlier job ran in.
+        died: said where a process ends without a word; `{code}` is its exit code.
+
+    Raises:
+        TruewardError: as a job raised it.
+        RunError: a job's process ended otherwise.
+        KeyboardInterrupt: a job was interrupted.
+    """
+    waiting = list(items)
+    free = list(range(min(workers, len(items))))
+    idle: list[_Worker] = []
+    running: list[_Worker] = []
+    try:
+        while waiting or running:
+            while waiting and (idle or free):
+                worker = idle.pop() if idle else _Worker(job, free.pop(0), workers=workers)
+                running.append(worker)
+                worker.begin(waiting.pop(0))
+            ends = [end for worker in running for end in (worker.pipe, worker.process.sentinel)]
+            ready = connection.wait(ends)
+            for worker in [w for w in running if w.pipe in ready or w.process.sentinel in ready]:
+                worker.check(died)
+                running.remove(worker)
+                if fresh:
+                    worker.end()
+                    free.append(worker.slot)
+                else:
+                    idle.append(worker)
+                yield worker.item
+    finally:
+        _end([*running, *idle])
+
+
+class _Worker:
+    """A process that does one job after another, as seen from the process that began it."""
+
+    item: Any
+
+    def __init__(self, job: Callable[[Any], object], slot: int, *, workers: int) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        self.slot = slot
+        self.pipe, theirs = spawn.Pipe()
+        self.process = spawn.Process(target=_work, args=(job, theirs, slot, workers))
+        self.process.start()
+        theirs.close()
+
+    def begin(self, item: Any) -> None:
+        """Give it a job."""
+        self.item = item
+        with contextlib.suppress(BrokenPipeError):  # it died: `check` says so
+            self.pipe.send(item)
+
+    def check(self, died: str) -> None:
+        """Raise what the job raised."""
+        try:
+            error = self.pipe.recv()
+        except (EOFError, OSError):
+            self.process.join()
+            if self.process.exitcode == INTERRUPTED:
+                raise KeyboardInterrupt from None
+            raise RunError(died.format(code=self.process.exitcode)) from None
+        if error is not None:
+            raise error
+
+    def end(self) -> None:
+        """Let an idle worker go."""
+        self.pipe.close()
+        self.process.join()
+
+
+def _end(workers: Sequence[_Worker]) -> None:
+    try:
+        for worker in workers:
+            worker.process.terminate()
+            worker.pipe.close()
+        for worker in workers:
+            worker.process.join()
+    except KeyboardInterrupt:
+        for worker in workers:
+            worker.process.kill()
+        raise
+
+
+def _work(job: Callable[[Any], object], pipe: Any, slot: int, workers: int) -> None:
+    """Serve in the new process until the first one wants no more."""
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()  # away from the terminal's Ctrl-C, which the first process passes on
+    with _signals_for_this_thread():
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+        _take_share(slot, workers)
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):  # no more is wanted
+        while True:
+            pipe.send(_said_by(job, pipe.recv()))
+
+
+def _said_by(job: Callable[[Any], object], item: Any) -> TruewardError | None:
+    try:
+        job(item)
+    except TruewardError as error:
+        return error
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    return None
+
+
+@contextlib.contextmanager
+def _signals_for_this_thread() -> Iterator[None]:
+    """Let threads that begin meanwhile take no signals."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _take_share(slot: int, workers: int) -> None:
+    """Leave this process one GPU, or its part of the cores."""
+    import torch
+
+    if torch.cuda.device_count() > 0:
+        given = os.environ.get("CUDA_VISIBLE_DEVICES")
+        devices = given.split(",") if given else list(map(str, range(torch.cuda.device_count())))
+        os.environ["CUDA_VISIBLE_DEVICES"] = devices[slot % len(devices)]
+    else:
+        torch.set_num_threads(max(1, cores() // workers))
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def quiet() -> None:
+    """Silence the libraries' bars and notices, so that many runs share a terminal."""
+    import datasets
+    import transformers
+
+    warnings.simplefilter("ignore")
+    os.environ["PYTHONWARNINGS"] = "ignore"  # for processes that this one starts
+    datasets.disable_progress_bars()
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
