@@ -59,7 +59,7 @@ def test_many_samples_are_taken_in_parts(monkeypatch):
     proxy, gold = rng.normal(size=(2, 9, 6))
     whole = best_of_n(proxy, gold, [1, 3])
     for room in (1, 20):
-        monkeypatch.setattr(import_module("trueward.diagnostics.best_of_n"), "_ROOM", room)
+        monkeypatch.setattr(import_module("trueward.diagnostics.over_optimization"), "_ROOM", room)
         np.testing.assert_allclose(best_of_n(proxy, gold, [1, 3]), whole, rtol=1e-12)
 
 

@@ -3,28 +3,23 @@
     slope: least squares of score on flip rate ε
     retained(ε) = (mean score at ε − chance) / (mean score at 0 − chance)
 
-How to read it: retained 1 means that noise cost nothing, 0 that nothing but chance is left.
-Flipping a share ε leaves 1 − 2ε of the signal, so retained above 1 − 2ε is better than in
-proportion. Healthy: near 1 up to ε = 0.25. On the flipped training pairs themselves, the share
-still ordered by the clean label says whether the model saw through the noise (near its accuracy on
-other pairs: healthy) or memorised it (near 0).
+Flips leave 1 − 2ε of the signal, so retained above that is better than in proportion.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy import ndarray
 from numpy.typing import ArrayLike
 from scipy.stats import linregress
 
-from trueward.diagnostics.columns import column, columns
+from trueward.diagnostics.rewards import column, columns
 from trueward.errors import DataError
 
 
 @dataclass(frozen=True)
 class NoiseSensitivity:
-    """How a score falls with the rate of flipped training labels."""
+    """Fall of a score with the rate of flipped training labels."""
 
     slope: float
     """Score per unit of flip rate; a tenth of it is the cost of 10 % flips."""
@@ -36,7 +31,7 @@ class NoiseSensitivity:
 
 @dataclass(frozen=True)
 class FlippedPairs:
-    """How a model orders the pairs it was trained on; ties count in n and on neither side."""
+    """Order a model gives to pairs it was trained on; ties count in n and on neither side."""
 
     clean: float
     """Share of the flipped pairs that it orders by the clean label."""
@@ -53,7 +48,7 @@ class FlippedPairs:
 def noise_sensitivity(
     flip_rates: ArrayLike, scores: ArrayLike, *, chance: float = 0.5
 ) -> NoiseSensitivity:
-    """Slope and retained share of a score over models trained at several flip rates.
+    """Return slope and retained share of a score over models trained at several flip rates.
 
     Args:
         flip_rates: share of flipped training labels, in [0, 1]; one a model, seeds repeat it.
@@ -86,18 +81,22 @@ def noise_sensitivity(
 
 
 def flipped_pair_agreement(margins: ArrayLike, flipped: ArrayLike) -> FlippedPairs:
-    """Does the model order its flipped training pairs by the clean label or by the flipped one?
+    """Return the shares of flipped training pairs ordered by the clean and by the flipped label.
 
-    Args:
-        margins: reward of chosen minus rejected, as labelled in training, in logits.
-        flipped: whether each pair's label was flipped.
+    `margins` are in logits, of chosen minus rejected as labelled in training; `flipped` is true for
+    each pair whose label was flipped.
 
     Raises:
         DataError: if lengths differ, a margin is not finite, a flag is neither true nor false, or
             no pair was flipped.
     """
     given = column("flipped pairs", "margins", margins)
-    flags = _flags(flipped, given.size)
+    flags = np.asarray(flipped)
+    if flags.dtype != np.bool_ or flags.shape != given.shape or not flags.any():
+        raise DataError(
+            f"flipped pairs: expected {given.size} flags, true or false, at least one true; got "
+            f"shape {flags.shape} of {flags.dtype} with {np.count_nonzero(flags)} set"
+        )
     inside, outside = given[flags], given[~flags]
     return FlippedPairs(
         clean=float((inside < 0).mean()),
@@ -107,13 +106,3 @@ def flipped_pair_agreement(margins: ArrayLike, flipped: ArrayLike) -> FlippedPai
         untouched_pairs=outside.size,
         sees_clean=(inside < 0).astype(np.float64).tolist(),
     )
-
-
-def _flags(flipped: ArrayLike, pairs: int) -> ndarray:
-    flags = np.asarray(flipped)
-    if flags.dtype != np.bool_ or flags.shape != (pairs,) or not flags.any():
-        raise DataError(
-            f"flipped pairs: expected {pairs} flags, true or false, at least one true; got shape "
-            f"{flags.shape} of {flags.dtype} with {np.count_nonzero(flags)} set"
-        )
-    return flags

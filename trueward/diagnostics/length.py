@@ -1,11 +1,7 @@
 """Length bias: does the reward follow the number of tokens?
 
-How to read it: correlations near 0 mean that length does not decide, near ±1 that it does. The
-raw one also contains that some prompts call for longer answers and are scored higher; with the
-prompt effect removed it compares responses to the same prompt only, which is what best-of-n and
-RL exploit. Healthy: near the same correlation of the gold score, where there is one; the sign
-alone says nothing. Accuracy on pairs whose chosen side is the shorter one is the sharpest check:
-a length detector scores 0 there, a fair judge about what it scores on all pairs.
+The raw correlation also contains that some prompts call for longer answers and are scored higher;
+within prompts it compares responses to one prompt only, which is what best-of-n and RL exploit.
 """
 
 import math
@@ -18,7 +14,7 @@ from numpy import ndarray
 from numpy.typing import ArrayLike
 from scipy.stats import pearsonr, spearmanr
 
-from trueward.diagnostics.columns import columns
+from trueward.diagnostics.rewards import columns
 from trueward.errors import DataError
 
 
@@ -35,7 +31,7 @@ class LengthCorrelation:
 
 @dataclass(frozen=True)
 class ShorterChosen:
-    """Accuracy on the pairs whose chosen side has fewer tokens, and how many they are."""
+    """Accuracy on the pairs whose chosen side has fewer tokens, and the number of these pairs."""
 
     accuracy: float
     pairs: int
@@ -44,12 +40,9 @@ class ShorterChosen:
 def length_correlation(
     rewards: ArrayLike, lengths: ArrayLike, prompts: Sequence[str]
 ) -> LengthCorrelation:
-    """Pearson's and Spearman's correlation of reward and length, raw and within prompts.
+    """Return Pearson's and Spearman's correlation of reward and length, raw and within prompts.
 
-    Args:
-        rewards: in logits, one a response.
-        lengths: in tokens, of the same responses.
-        prompts: the prompt each response answers.
+    Rewards are in logits, lengths in tokens; `prompts` names the prompt of each response.
 
     Raises:
         DataError: if the three differ in length or are empty, or a number is not finite.
@@ -73,13 +66,9 @@ def length_correlation(
 def accuracy_when_shorter_chosen(
     chosen: ArrayLike, rejected: ArrayLike, chosen_lengths: ArrayLike, rejected_lengths: ArrayLike
 ) -> ShorterChosen:
-    """Share of pairs ranked right (a tie is wrong) among those whose chosen side is shorter.
+    """Return the share of pairs ranked right (a tie is wrong) where the chosen side is shorter.
 
-    Args:
-        chosen: rewards of the chosen responses, in logits.
-        rejected: rewards of the rejected ones.
-        chosen_lengths: tokens of the chosen responses.
-        rejected_lengths: tokens of the rejected ones.
+    Rewards are in logits, lengths in tokens. The share is NaN where there is no such pair.
 
     Raises:
         DataError: if the four differ in length or are empty, or a number is not finite.
@@ -93,8 +82,7 @@ def accuracy_when_shorter_chosen(
             "rejected lengths": rejected_lengths,
         },
     )
-    shorter = long_plus < long_minus
-    right = (plus > minus)[shorter]
+    right = (plus > minus)[long_plus < long_minus]
     return ShorterChosen(float(right.mean()) if right.size else math.nan, int(right.size))
 
 
