@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from trueward.report.alignment import PolicyRun
 from trueward.report.diagnosis_lines import number
 from trueward.report.html import Html, element, table
+from trueward.report.material import PolicyRun
 from trueward.report.numbers import MISSING, fixed
 from trueward.report.tables import cell, head_cells, row_of, text
 

@@ -4,12 +4,12 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from trueward.report.alignment import PolicyRun
 from trueward.report.alignment_fits import fit_of, fits_table, heads
 from trueward.report.alignment_plots import gold_panels, key, step_panels
 from trueward.report.alignment_verdict import alarm_words, shaping_words
 from trueward.report.diagnosis_lines import number
 from trueward.report.html import Html, element, table
+from trueward.report.material import PolicyRun
 from trueward.report.numbers import MISSING, count, fixed, percent, short, signed
 from trueward.report.plots import SERIES, figure, legend_of
 from trueward.report.tables import cell, facts, head_cells, row_of, text

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from scipy.special import xlogy
 
-from trueward.report.alignment import PolicyRun
 from trueward.report.diagnosis_lines import number
 from trueward.report.html import Html, element
+from trueward.report.material import PolicyRun
 from trueward.report.numbers import fixed, short
 from trueward.report.plots import GREY, Panel, axis, layout, legend_of
 
@@ -140,7 +140,7 @@ def step_panels(runs: Sequence[PolicyRun], colors: Mapping[str, str]) -> list[Pa
     found = []
     for name, title in BY_STEP.items():
         watched = [r for r in runs if all(p.get(name) is not None for p in r.points)]
-        if not any(len({p[name] for p in r.points}) > 1 for r in watched):
+        if not any(len({number(p, name) for p in r.points}) > 1 for r in watched):
             continue
         traces, spoken = [], []
         for run in watched:

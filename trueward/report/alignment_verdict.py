@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trueward.report.alignment import PolicyRun
 from trueward.report.diagnosis_lines import number
+from trueward.report.material import PolicyRun
 from trueward.report.numbers import count, fixed, listed, percent, short, signed
 from trueward.report.verdict import Verdict
 from trueward.types import Estimate

@@ -30,8 +30,8 @@ def diagnosis_sections(one: Diagnosis) -> list[Html]:
         parts += _titled("Hidden states", norms)
     for title, draw in _FIGURES.items():
         parts += _titled(title, draw(one))
-    if one.document.get("label_noise"):
-        parts += _titled("Label noise", _label_noise(one.document["label_noise"]))
+    if noise := one.document.get("label_noise"):
+        parts += _titled("Label noise", _label_noise(noise))
     lines = [line.removeprefix("not computed  ") for line in not_computed(one.document)]
     if lines:
         told = element("ul", *(element("li", line) for line in lines), class_="note")

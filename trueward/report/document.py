@@ -2,21 +2,20 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from trueward.errors import DataError, InputError, OutputExistsError
 from trueward.files import read_json, write_json
 from trueward.report.findings import Findings
 from trueward.report.material import Material
+from trueward.results import ReportDocument, schema_of
 
-SCHEMA = "trueward.report/1"
 FILE = "results.json"
 
 
-def report_document(material: Material, told: Findings, *, created: str) -> dict[str, Any]:
+def report_document(material: Material, told: Findings, *, created: str) -> ReportDocument:
     """The verdict, and every result it rests on as its own schema has it."""
     return {
-        "schema": SCHEMA,
+        "schema": "trueward.report/1",
         "title": material.title,
         "created": created,
         "verdict": [{"about": one.about, **asdict(one.verdict)} for one in told.said],
@@ -66,10 +65,10 @@ def _is_report(path: Path) -> bool:
         document = read_json(path).value
     except DataError:
         return False
-    return isinstance(document, dict) and document.get("schema") == SCHEMA
+    return isinstance(document, dict) and document.get("schema") == schema_of(ReportDocument)
 
 
-def write_document(document: dict[str, Any], page: Path) -> Path:
+def write_document(document: ReportDocument, page: Path) -> Path:
     """Write it beside the page; the path."""
     path = page.with_name(FILE)
     write_json(document, path)

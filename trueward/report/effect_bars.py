@@ -47,10 +47,10 @@ Bars = dict[str, dict[str, tuple[float, float, float]]]
 def _edits(one: Diagnosis, name: str) -> Bars:
     found = {}
     for model in one.models:
-        edits = (one.block(model, name).get("edits") or {}).get("edits") or {}
-        if edits:
+        block = one.block(model, name).get("edits")
+        if block and block["edits"]:
             found[str(model["model"])] = {
-                edit: (number(e, "shift"), math.nan, math.nan) for edit, e in edits.items()
+                edit: (number(e, "shift"), math.nan, math.nan) for edit, e in block["edits"].items()
             }
     return found
 

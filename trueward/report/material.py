@@ -1,14 +1,31 @@
-"""What a report is made of: any mix of studies, suites, diagnoses, curves and training runs."""
+"""What a report is made of: any mix of studies, suites, diagnoses, curves and runs."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from trueward.files import JsonField
-from trueward.report.alignment import PolicyRun
-from trueward.results import Comparison, RunResult, StudyResults
-from trueward.suites import SuiteResult
+from trueward.results import (
+    AlignDemoDocument,
+    AlignDocument,
+    BestOfNDocument,
+    Comparison,
+    DiagnosticsDocument,
+    LookBlock,
+    ModelBlock,
+    RunResult,
+    ScoreRecord,
+    SetBlock,
+    StudyResults,
+    SuiteResult,
+    TrainDocument,
+    schema_of,
+)
+from trueward.stats import bootstrap_mean
+from trueward.types import Estimate
 
 
 @dataclass(frozen=True)
@@ -19,8 +36,8 @@ class TrainedRun:
     folder: str
     job: Mapping[str, Any]
     finished: bool
-    result: Mapping[str, Any]
-    """`trueward.train/1`; empty where the run is not finished."""
+    result: TrainDocument
+    """Empty where the run is not finished."""
     curve: Mapping[str, Sequence[float]] = field(default_factory=dict)
     """Lists by name, against `step`, or `eval_step` for names that begin with `eval_`."""
     command: str = ""
@@ -29,50 +46,96 @@ class TrainedRun:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """A document `trueward.diagnostics/1`."""
+    """Models diagnosed on the same sets."""
 
     source: str
-    document: Mapping[str, Any]
+    document: DiagnosticsDocument
 
     @property
-    def models(self) -> list[Mapping[str, Any]]:
+    def models(self) -> Sequence[ModelBlock]:
         """One block a model."""
-        return list(self.document["models"])
+        return self.document["models"]
 
     @property
     def names(self) -> list[str]:
         """Labels of the models."""
-        return [str(model["model"]) for model in self.models]
+        return [model["model"] for model in self.models]
 
     @property
     def sets(self) -> list[str]:
         """Names of the sets, alike for all models."""
-        return [str(block["name"]) for block in self.models[0]["sets"]]
+        return [block["name"] for block in self.models[0]["sets"]]
 
-    def block(self, model: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-        """A model's block on a set."""
+    def block(self, model: ModelBlock, name: str) -> SetBlock:
+        """Return a model's block on a set."""
         return next(block for block in model["sets"] if block["name"] == name)
 
     def as_study(self) -> StudyResults | None:
-        """Models in the place of objectives; None where no set has pairs or scores."""
+        """Return models in the place of objectives; None where no set has pairs or scores."""
         if self.document.get("comparison") is None:
             return None
         norms = [{s["name"]: s["norms"] for s in m["sets"] if s["norms"]} for m in self.models]
-        runs = {
-            name: RunResult(name, name, 0, 0.0, 0, {}, norms=blocks)
-            for name, blocks in zip(self.names, norms, strict=True)
-        }
         comparison = JsonField(self.document["comparison"], self.source, "comparison")
         return StudyResults(
             name=Path(self.source).parent.name,
-            created=str(self.document.get("created", "")),
-            command=str(self.document.get("command", "")),
+            created=self.document.get("created", ""),
+            command=self.document.get("command", ""),
             environment={},
             settings={},
-            runs=runs,
+            runs={
+                name: RunResult(name, name, 0, 0.0, 0, {}, norms=blocks)
+                for name, blocks in zip(self.names, norms, strict=True)
+            },
             baselines={},
             comparison=Comparison.parse(comparison),
         )
+
+
+@dataclass(frozen=True)
+class PolicyRun:
+    """A policy's run against a reward model, or against several."""
+
+    label: str
+    source: str
+    document: AlignDocument
+    """Where `whole` is false, no more than what a demo's document holds of it."""
+
+    @property
+    def points(self) -> Sequence[LookBlock]:
+        """The looks at it, the first before training."""
+        return self.document["points"]
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Empty in a demo's own document."""
+        return self.document.get("settings") or {}
+
+    @property
+    def whole(self) -> bool:
+        """Whether the document is a run's own."""
+        return self.document.get("schema") == schema_of(AlignDocument)
+
+    @property
+    def has_gold(self) -> bool:
+        """Whether the truth was looked at."""
+        return self.points[0].get("gold") is not None
+
+    @cached_property
+    def gold(self) -> list[Estimate]:
+        """Mean gold at each look, with an interval over prompts where each prompt's is known."""
+        return [_estimate(_each(look), _known(look.get("gold"))) for look in self.points]
+
+    @cached_property
+    def change(self) -> Estimate:
+        """Gold at the last look less gold at the first, paired by prompt."""
+        first, last = self.points[0], self.points[-1]
+        gaps = [after - before for before, after in zip(_each(first), _each(last), strict=True)]
+        return _estimate(gaps, _known(last.get("gold")) - _known(first.get("gold")))
+
+    @property
+    def risen(self) -> float:
+        """Reward at the last look less that at the first."""
+        return _known(self.points[-1].get("proxy")) - _known(self.points[0].get("proxy"))
 
 
 @dataclass(frozen=True)
@@ -83,24 +146,23 @@ class Material:
     suites: Mapping[str, tuple[SuiteResult, ...]] = field(default_factory=dict)
     """By model."""
     diagnoses: tuple[Diagnosis, ...] = ()
-    optimizations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Documents `trueward.bon/1`."""
+    optimizations: Mapping[str, BestOfNDocument] = field(default_factory=dict)
     runs: tuple[TrainedRun, ...] = ()
-    records: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    records: Mapping[str, ScoreRecord] = field(default_factory=dict)
     """By `MODEL on SUITE`: settings, environment and command of its scores, where told."""
     policies: tuple[PolicyRun, ...] = ()
-    demos: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Documents `trueward.align-demo/1`; their runs are among the policies."""
+    demos: Mapping[str, AlignDemoDocument] = field(default_factory=dict)
+    """Their runs are among the policies."""
 
     @property
     def title(self) -> str:
         """What the page is called."""
         if len(self.studies) == 1 and self.only_studies:
             return next(iter(self.studies.values())).name
-        models = [m["model"] for d in self.diagnoses for m in d.models]
+        models = [name for one in self.diagnoses for name in one.names]
         names = [*(s.name for s in self.studies.values()), *self.suites, *models]
         runs = [*(run.label for run in self.runs), *(run.label for run in self.policies)]
-        names = list(dict.fromkeys([*map(str, names), *runs]))
+        names = list(dict.fromkeys([*names, *runs]))
         return " and ".join(names) if len(names) < 3 else f"Report on {len(names)} models and runs"
 
     @property
@@ -108,3 +170,19 @@ class Material:
         """Whether there is nothing but studies."""
         others = (self.suites, self.diagnoses, self.optimizations, self.runs, self.policies)
         return not any(others)
+
+
+def _known(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _each(look: LookBlock) -> list[float]:
+    """Return the gold of each watched prompt."""
+    return [_known(value) for value in look.get("gold_each") or ()]
+
+
+def _estimate(values: Sequence[float], mean: float) -> Estimate:
+    """Return the mean with its interval; without, where there are fewer than two prompts."""
+    if len(values) < 2:
+        return Estimate(mean, math.nan, math.nan)
+    return bootstrap_mean(values, [str(i) for i in range(len(values))])

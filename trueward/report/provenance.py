@@ -30,7 +30,7 @@ def settings(material: Material) -> list[Html]:
     for run in material.runs:
         parts[run.folder] = run_settings(run)
     for path, demo in material.demos.items():
-        parts[path] = facts({name: demo[name] for name in DEMO if name in demo})
+        parts[path] = facts({name: value for name, value in demo.items() if name in DEMO})
     parts |= {one.source: policy_settings(one) for one in material.policies if one.whole}
     return _named(parts)
 

@@ -1,31 +1,39 @@
 """Results from folders and files, told apart by their `schema`."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from trueward.errors import DataError
-from trueward.files import read_json
-from trueward.report.alignment import ALIGN
-from trueward.report.alignment_reading import ALIGN_FILE, DEMO, DEMO_FILE, Policies
-from trueward.report.checked import best_of_n_of, diagnosis_of
-from trueward.report.judged import Judged
-from trueward.report.material import Material, TrainedRun
-from trueward.results import StudyResults
+from trueward.files import JsonField, read_json
+from trueward.report.material import Diagnosis, Material, PolicyRun, TrainedRun
+from trueward.results import (
+    AlignDemoDocument,
+    AlignDocument,
+    BestOfNDocument,
+    DemoRun,
+    DiagnosticsDocument,
+    ScoreRecord,
+    StudyResults,
+    SuiteResult,
+    TrainRecord,
+    parse,
+    read,
+    schema_of,
+)
 
-STUDY, SUITE = "trueward.study/1", "trueward.suite/1"
-DIAGNOSTICS, BEST_OF_N = "trueward.diagnostics/1", "trueward.bon/1"
-SCHEMAS = (STUDY, SUITE, DIAGNOSTICS, BEST_OF_N, ALIGN, DEMO)
+ALIGN_FILE = "align.json"
 RECORD, STATE = "train.json", "trainer_state.json"
-NAMES = ("results.json", "diagnostics.json", "bon.json", ALIGN_FILE, DEMO_FILE, RECORD)
+NAMES = ("results.json", "diagnostics.json", "bon.json", ALIGN_FILE, "demo.json", RECORD)
 """Files that a folder of ours may hold at its top."""
+R = TypeVar("R", TrainedRun, PolicyRun)
 _NOT_CURVES = ("step", "epoch", "total_flos", "num_tokens", "min_reward", "max_reward")
 
 
 def read_material(paths: Sequence[str | Path]) -> Material:
-    """Everything in these folders and files: of studies, suites, diagnostics, best-of-n, runs.
+    """Return everything in these folders and files.
 
     A folder is one of a study, of `trueward eval`, `diagnose`, `bon`, `align` or `train`; a file
     is one of their documents.
@@ -33,41 +41,130 @@ def read_material(paths: Sequence[str | Path]) -> Material:
     Raises:
         DataError: nothing of ours is there, or a document is not what it must be.
     """
-    studies: dict[str, StudyResults] = {}
-    judged, policies = Judged(), Policies()
-    diagnoses, optimizations, runs = [], {}, []
-    for path in _documents(paths):
-        if path.name == RECORD:
-            runs.append(_run(path))
-            continue
-        document = read_json(path)
-        schema = document.value.get("schema") if isinstance(document.value, dict) else None
-        if schema == STUDY:
-            studies[str(path)] = StudyResults.parse(document)
-        elif schema == SUITE:
-            judged.add(document, path)
-        elif schema == DIAGNOSTICS:
-            diagnoses.append(diagnosis_of(document, path))
-        elif schema == BEST_OF_N:
-            optimizations[str(path)] = best_of_n_of(document)
-        elif schema in (ALIGN, DEMO):
-            policies.add(document, path)
-        else:
-            raise DataError(f"{path}: {_expected(schema)}")
-    by_model = {model: tuple(found.values()) for model, found in judged.suites.items()}
+    found = _Found()
+    for path in _files(paths):
+        found.take(path)
     return Material(
-        studies,
-        by_model,
-        tuple(diagnoses),
-        optimizations,
-        _labelled(runs),
-        records=judged.records,
-        policies=policies.told_apart(),
-        demos=policies.demos,
+        found.studies,
+        {model: tuple(results.values()) for model, results in found.suites.items()},
+        tuple(found.diagnoses),
+        found.optimizations,
+        _told_apart(found.runs, lambda run: run.folder),
+        found.records,
+        _told_apart(list(found.policies.values()), lambda run: str(Path(run.source).parent)),
+        found.demos,
     )
 
 
-def _documents(paths: Sequence[str | Path]) -> Iterator[Path]:
+class _Found:
+    """Everything read so far."""
+
+    def __init__(self) -> None:
+        self.studies: dict[str, StudyResults] = {}
+        self.suites: dict[str, dict[str, SuiteResult]] = {}
+        self.records: dict[str, ScoreRecord] = {}
+        self.diagnoses: list[Diagnosis] = []
+        self.optimizations: dict[str, BestOfNDocument] = {}
+        self.runs: list[TrainedRun] = []
+        self.policies: dict[Path, PolicyRun] = {}
+        self.demos: dict[str, AlignDemoDocument] = {}
+        self._scorers: dict[str, tuple[str, Path]] = {}
+        """By model: what gave its first scores, and the folder they were in."""
+        self._takers: dict[str, Callable[[JsonField, Path], None]] = {
+            schema_of(StudyResults): self._take_study,
+            schema_of(SuiteResult): self._take_suite,
+            schema_of(DiagnosticsDocument): self._take_diagnosis,
+            schema_of(BestOfNDocument): self._take_best_of_n,
+            schema_of(AlignDocument): self._take_policy,
+            schema_of(AlignDemoDocument): self._take_demo,
+        }
+
+    def take(self, path: Path) -> None:
+        """Read a document by its schema; the record of a training run by its name."""
+        if path.name == RECORD:
+            self.runs.append(_trained(path))
+            return
+        document = read_json(path)
+        schema = document.value.get("schema") if isinstance(document.value, dict) else None
+        taker = self._takers.get(schema) if isinstance(schema, str) else None
+        if taker is None:
+            known = ", ".join(self._takers)
+            raise DataError(
+                f"{path}: expected a document of schema {known}, or {RECORD}; got schema {schema!r}"
+            )
+        taker(document, path)
+
+    def _take_study(self, document: JsonField, path: Path) -> None:
+        self.studies[str(path)] = StudyResults.parse(document)
+
+    def _take_suite(self, document: JsonField, path: Path) -> None:
+        """A part of a suite is known by its file's name."""
+        result = replace(SuiteResult.parse(document), suite=path.stem)
+        beside = path.with_suffix(".record.json")
+        record: ScoreRecord = read(beside, ScoreRecord) if beside.is_file() else {}
+        made_of = record.get("made_of", {})
+        if {"model", "scores"} & made_of.keys():
+            self._check_one_model(result.scorer, made_of.get("model", "a file of scores"), path)
+        known = self.suites.setdefault(result.scorer, {})
+        if result.suite in known:
+            raise DataError(
+                f"{path}: {result.scorer} has a result of {result.suite!r} already; give each once"
+            )
+        known[result.suite] = replace(result, data=result.data or made_of.get("data"))
+        told = {n: v for n, v in record.items() if n in ("settings", "environment", "command")}
+        self.records[f"{result.scorer} on {result.suite}"] = cast(ScoreRecord, told)
+
+    def _check_one_model(self, label: str, scorer: str, path: Path) -> None:
+        earlier, folder = self._scorers.setdefault(label, (scorer, path.parent))
+        if scorer != earlier:
+            raise DataError(
+                f"{path.parent}: {label!r} is {scorer} here and {earlier} in {folder}; judge one "
+                "of them under another name (trueward eval NAME=PATH)"
+            )
+
+    def _take_diagnosis(self, document: JsonField, path: Path) -> None:
+        self.diagnoses.append(Diagnosis(str(path), parse(document, DiagnosticsDocument)))
+
+    def _take_best_of_n(self, document: JsonField, path: Path) -> None:
+        self.optimizations[str(path)] = parse(document, BestOfNDocument)
+
+    def _take_policy(self, document: JsonField, path: Path) -> None:
+        self.policies.setdefault(path.resolve(), _policy(document, path))
+
+    def _take_demo(self, document: JsonField, path: Path) -> None:
+        """Take each run from its own document where that lies beside, else from the demo's."""
+        demo = self.demos[str(path)] = parse(document, AlignDemoDocument)
+        for one in demo["runs"]:
+            label = f"{one['objective']}, seed {one['seed']}"
+            own = path.parent / f"{one['objective']}-seed{one['seed']}" / "align" / ALIGN_FILE
+            if own.is_file():
+                run = replace(_policy(read_json(own), own), label=label)
+                self.policies[own.resolve()] = run
+            else:
+                self.policies[path.resolve() / label] = PolicyRun(label, str(path), _of_demo(one))
+
+
+def _policy(document: JsonField, path: Path) -> PolicyRun:
+    return PolicyRun(path.absolute().parent.name, str(path), parse(document, AlignDocument))
+
+
+def _of_demo(one: DemoRun) -> AlignDocument:
+    curve = one["curve"]
+    rows = zip(curve["step"], curve["distance"], curve["proxy"], curve["gold"], strict=True)
+    document = {
+        "points": [
+            {"step": step, "distance": distance, "proxy": proxy, "gold": gold}
+            for step, distance, proxy, gold in rows
+        ],
+        "finished": True,
+        "best": {"step": one["step_best"], "gold": one["gold_best"]},
+        "alarms": one["alarms"],
+        "fit": one["fit"],
+    }
+    return cast(AlignDocument, document)
+
+
+def _files(paths: Sequence[str | Path]) -> Iterator[Path]:
     if not paths:
         raise DataError("nothing to report: name folders or result files")
     for path in dict.fromkeys(map(Path, paths)):
@@ -75,7 +172,9 @@ def _documents(paths: Sequence[str | Path]) -> Iterator[Path]:
             yield path
             continue
         found = [path / name for name in NAMES if (path / name).is_file()]
-        found += _suite_files(path)
+        # `MODEL/SUITE.json` of an evaluation, or `SUITE.json` of one model: those with a record
+        results = sorted([*path.glob("*.json"), *path.glob("*/*.json")])
+        found += [one for one in results if one.with_suffix(".record.json").is_file()]
         if not found:
             raise DataError(
                 f"{path}: no results in it; expected {', '.join(NAMES)}, or the output folder of "
@@ -84,31 +183,23 @@ def _documents(paths: Sequence[str | Path]) -> Iterator[Path]:
         yield from found
 
 
-def _suite_files(folder: Path) -> list[Path]:
-    """`MODEL/SUITE.json` of an evaluation, or `SUITE.json` of one model: those with a record."""
-    places = sorted([*folder.glob("*.json"), *folder.glob("*/*.json")])
-    return [path for path in places if path.with_suffix(".record.json").is_file()]
-
-
-def _run(path: Path) -> TrainedRun:
+def _trained(path: Path) -> TrainedRun:
     document = read_json(path)
-    finished = document["finished"].boolean()
-    result = document["result"].members() if finished else {}
-    job = {name: node.value for name, node in document["job"].members().items()}
-    folder = path.absolute().parent
+    record = parse(document, TrainRecord)
+    finished, folder = record["finished"], path.absolute().parent
     return TrainedRun(
         folder.name,
         str(path.parent),
-        job,
+        record["job"],
         finished,
-        {name: node.value for name, node in result.items()},
-        _curve(folder),
-        document["command"].text() if "command" in document.value else "",
+        document["result"].value if finished else {},
+        _logged(folder),
+        record.get("command", ""),
     )
 
 
-def _curve(folder: Path) -> dict[str, list[float]]:
-    """What the trainer logged, as columns; empty where no checkpoint was kept."""
+def _logged(folder: Path) -> dict[str, list[float]]:
+    """Return the trainer's log as columns; empty where no checkpoint was kept."""
     states = [*folder.glob(f"checkpoint-*/{STATE}"), *folder.glob(STATE)]
     if not states:
         return {}
@@ -116,7 +207,7 @@ def _curve(folder: Path) -> dict[str, list[float]]:
     log = [entry.value for entry in read_json(newest)["log_history"].items()]
     curve: dict[str, list[float]] = {}
     for prefix, marker in (("", "loss"), ("eval_", "eval_loss")):
-        rows = [row for row in log if marker in row]
+        rows: list[Mapping[str, Any]] = [row for row in log if marker in row]
         names = dict.fromkeys(n for row in rows for n, v in row.items() if _is_curve(n, v))
         if rows:
             curve[f"{prefix}step"] = [float(row["step"]) for row in rows]
@@ -124,18 +215,13 @@ def _curve(folder: Path) -> dict[str, list[float]]:
     return curve
 
 
-def _is_curve(name: str, value: Any) -> bool:
+def _is_curve(name: str, value: object) -> bool:
     plain = name.removeprefix("eval_")
     told = plain in _NOT_CURVES or plain.endswith(("runtime", "per_second"))
     return not told and isinstance(value, int | float)
 
 
-def _labelled(runs: Sequence[TrainedRun]) -> tuple[TrainedRun, ...]:
-    """Runs whose folders have one name are told apart by the whole path."""
+def _told_apart(runs: Sequence[R], folder: Callable[[R], str]) -> tuple[R, ...]:
+    """Return the runs, those of one name called by their folders."""
     names = [run.label for run in runs]
-    return tuple(replace(r, label=r.folder) if names.count(r.label) > 1 else r for r in runs)
-
-
-def _expected(schema: Any) -> str:
-    known = ", ".join(SCHEMAS)
-    return f"expected a document of schema {known}, or {RECORD}; got schema {schema!r}"
+    return tuple(replace(r, label=folder(r)) if names.count(r.label) > 1 else r for r in runs)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trueward.report.diagnosis_lines import number
+from trueward.report.diagnosis_lines import Block, number
 from trueward.report.html import Html
 from trueward.report.material import Diagnosis
 from trueward.report.numbers import fixed, signed, spaced
@@ -20,7 +20,7 @@ def reliability(one: Diagnosis) -> Html | None:
         traces: list[dict[str, Any]] = [_diagonal()]
         spoken = []
         for model in one.models:
-            found = one.block(model, name).get("calibration") or {}
+            found: Block = one.block(model, name).get("calibration") or {}
             which = found.get("after_temperature") or found.get("as_is")
             if which is None:
                 continue

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from trueward.results.diagnosis import DiagnosticsDocument
+from trueward.results.diagnosis import DiagnosticsDocument, Interval, ModelBlock, SetBlock
 from trueward.results.document import (
     Document,
     NumberOrNull,
@@ -13,7 +13,24 @@ from trueward.results.document import (
     schema_of,
     write,
 )
-from trueward.results.policy import AlignDemoDocument, AlignDocument, BestOfNDocument
+from trueward.results.policy import (
+    AlarmBlock,
+    AlignDemoDocument,
+    AlignDocument,
+    BestOfNDocument,
+    CurveBlock,
+    DemoRun,
+    FitBlock,
+    LookBlock,
+)
+from trueward.results.records import (
+    CheckpointRecord,
+    ReportDocument,
+    ScoreRecord,
+    TrainDocument,
+    TrainPrompts,
+    TrainRecord,
+)
 from trueward.results.study import (
     Comparison,
     Difference,
@@ -29,13 +46,10 @@ from trueward.results.study import (
 )
 from trueward.results.suite import (
     ItemValues,
-    ScoreRecord,
     SuitePart,
     SuiteResult,
-    TrainPrompts,
     Weights,
 )
-from trueward.results.training import CheckpointRecord, TrainDocument, TrainRecord
 
 DOCUMENTS: Mapping[str, type] = MappingProxyType(
     {
@@ -51,6 +65,7 @@ DOCUMENTS: Mapping[str, type] = MappingProxyType(
             AlignDemoDocument,
             TrainDocument,
             TrainPrompts,
+            ReportDocument,
         )
     }
 )
@@ -58,24 +73,33 @@ DOCUMENTS: Mapping[str, type] = MappingProxyType(
 
 __all__ = [
     "DOCUMENTS",
+    "AlarmBlock",
     "AlignDemoDocument",
     "AlignDocument",
     "BestOfNDocument",
     "CheckpointRecord",
     "Comparison",
+    "CurveBlock",
+    "DemoRun",
     "DiagnosticsDocument",
     "Difference",
     "Document",
     "Entry",
+    "FitBlock",
     "HistogramCounts",
+    "Interval",
     "ItemValues",
+    "LookBlock",
+    "ModelBlock",
     "MomentsBlock",
     "NormBlock",
     "NumberOrNull",
+    "ReportDocument",
     "RunResult",
     "Scatter",
     "ScoreRecord",
     "Scores",
+    "SetBlock",
     "SplitNorms",
     "StudyResults",
     "SuitePart",

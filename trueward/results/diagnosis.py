@@ -38,7 +38,7 @@ class TauBlock(Interval):
 class RewardBlock(TypedDict):
     """A distribution of rewards, in logits."""
 
-    n: NumberOrNull
+    n: int
     mean: NotRequired[NumberOrNull]
     std: NotRequired[NumberOrNull]
     """Population standard deviation."""
@@ -88,7 +88,7 @@ class ReliabilityRow(TypedDict):
 
     low: NotRequired[NumberOrNull]
     high: NotRequired[NumberOrNull]
-    n: NumberOrNull
+    n: int
     confidence: NumberOrNull
     """Mean p; null where n is 0."""
     wins: NumberOrNull
@@ -189,8 +189,8 @@ class BestOfNFitBlock(TypedDict):
 class BestOfNBlock(TypedDict):
     """Best-of-n by the reward, in the data's score."""
 
-    n: Sequence[NumberOrNull]
-    kl: Sequence[NumberOrNull]
+    n: Sequence[int]
+    kl: Sequence[float]
     """In nats."""
     gold: Sequence[Interval]
     """Of the response selected by reward."""

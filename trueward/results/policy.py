@@ -109,9 +109,9 @@ class BestOfNDocument(TypedDict):
     """`seed`, `source` (the file of rows), `models` (path by name); with models also `policy`,
     `truncated` (responses cut before scoring, by model) and `cut` (samples that ended at
     `max_new_tokens`)."""
-    n: Sequence[NumberOrNull]
+    n: Sequence[int]
     """Sizes, ascending; the first is 1."""
-    kl: Annotated[Sequence[NumberOrNull], AfterValidator(_one_a_size)]
+    kl: Annotated[Sequence[float], AfterValidator(_one_a_size)]
     """log n − (n − 1)/n, in nats; the x axis of the curves is n, KL, or d = √KL."""
     prompts: NotRequired[int]
     """Different prompts, which are resampled."""

@@ -1,12 +1,11 @@
-"""Results of benchmark suites, and the records that lie beside scores and checkpoints."""
+"""Results of benchmark suites."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Literal, NotRequired, TypeAlias
+from typing import Annotated, ClassVar, TypeAlias
 
 from pydantic import AfterValidator
-from typing_extensions import TypedDict
 
 from trueward.results.document import Document, expect_alike
 from trueward.types import Estimate, Number
@@ -92,48 +91,3 @@ class SuiteResult(Document):
             if part.name == name:
                 return part
         raise KeyError(name)
-
-
-class Identity(TypedDict, total=False):
-    """What scores were made of: what a later call must share to go on, or to take them as they are.
-
-    Beside these digests it holds the settings that change scores.
-    """
-
-    data: str
-    """Digest of the items."""
-    model: str
-    """Digest of the reward model."""
-    scores: str
-    """Digest of the file of scores, where no model was run."""
-
-
-class ScoreRecord(TypedDict):
-    """The record beside scored rows.
-
-    `SUITE.record.json`, `OUT.record.json` or `SET.rewards.record.json`.
-    """
-
-    schema: NotRequired[Literal["trueward.scores/1"]]
-    made_of: NotRequired[Identity]
-    path: NotRequired[str]
-    """Of the model or file."""
-    truncated: NotRequired[int]
-    """Responses that were cut, as far as it is known."""
-    longest: NotRequired[int]
-    """Tokens of the longest response, as far as it is known."""
-    settings: NotRequired[Mapping[str, Any]]
-    """How `trueward eval` or `score` was called."""
-    command: NotRequired[str]
-    environment: NotRequired[Mapping[str, Any]]
-    """Versions and machine, as text."""
-
-
-@dataclass(frozen=True)
-class TrainPrompts(Document):
-    """Which prompts a model was trained on: `train_prompts.json` beside its checkpoint."""
-
-    SCHEMA: ClassVar[str] = "trueward.train_prompts/1"
-
-    hashes: tuple[str, ...]
-    """Sorted distinct 64-bit BLAKE2 hashes of the prompts' words, 16 hex digits each."""

@@ -1,0 +1,132 @@
+"""Records beside scores and models, and the document that a report gathers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NotRequired
+
+from typing_extensions import TypedDict
+
+from trueward.results.diagnosis import Interval
+from trueward.results.document import Document, NumberOrNull
+
+
+class Identity(TypedDict, total=False):
+    """What scores were made of: what a later call must share to go on, or to take them as they are.
+
+    Beside these digests it holds the settings that change scores.
+    """
+
+    data: str
+    """Digest of the items."""
+    model: str
+    """Digest of the reward model."""
+    scores: str
+    """Digest of the file of scores, where no model was run."""
+
+
+class ScoreRecord(TypedDict):
+    """The record beside scored rows.
+
+    `SUITE.record.json`, `OUT.record.json` or `SET.rewards.record.json`.
+    """
+
+    schema: NotRequired[Literal["trueward.scores/1"]]
+    made_of: NotRequired[Identity]
+    path: NotRequired[str]
+    """Of the model or file."""
+    truncated: NotRequired[int | None]
+    """Responses that were cut, as far as it is known."""
+    longest: NotRequired[int | None]
+    """Tokens of the longest response, as far as it is known."""
+    settings: NotRequired[Mapping[str, Any]]
+    """How `trueward eval` or `score` was called."""
+    command: NotRequired[str]
+    environment: NotRequired[Mapping[str, Any]]
+    """Versions and machine, as text."""
+
+
+@dataclass(frozen=True)
+class TrainPrompts(Document):
+    """Which prompts a model was trained on: `train_prompts.json` beside its checkpoint."""
+
+    SCHEMA: ClassVar[str] = "trueward.train_prompts/1"
+
+    hashes: tuple[str, ...]
+    """Sorted distinct 64-bit BLAKE2 hashes of the prompts' words, 16 hex digits each."""
+
+
+class TrainDocument(TypedDict, total=False):
+    """What `trueward train` came to: printed by `--json`, and in `train.json` as `result`."""
+
+    schema: Literal["trueward.train/1"]
+    folder: str
+    objective: str
+    """Canonical string of the objective."""
+    steps: int
+    """Optimiser steps."""
+    held_out: Mapping[str, Interval]
+    """Mean of each metric."""
+    counts: Mapping[str, int]
+    """Values of each metric."""
+    scalars: Mapping[str, NumberOrNull]
+    """Numbers by name."""
+    notices: Sequence[str]
+    """What to know before believing the numbers, in words."""
+    environment: Mapping[str, str]
+    """Versions and machine, as text."""
+
+
+class TrainRecord(TypedDict):
+    """`train.json` in the folder of a run of `trueward train`."""
+
+    job: Mapping[str, Any]
+    """Every setting that two sittings of one job share."""
+    command: NotRequired[str]
+    """What was typed."""
+    finished: bool
+    result: NotRequired[TrainDocument]
+    """Of a finished run."""
+
+
+class CheckpointRecord(TypedDict, total=False):
+    """`trueward.json` beside a checkpoint's weights: how a scorer must treat text."""
+
+    max_length: int | None
+    """Longest sequence in tokens."""
+    truncation: str | None
+    """What becomes of longer ones."""
+    text: bool | None
+    """Whether responses were joined as text rather than as messages."""
+
+
+class ReportDocument(TypedDict):
+    """`results.json`, written by `trueward report` beside the page."""
+
+    schema: Literal["trueward.report/1"]
+    title: str
+    """Of the page."""
+    created: str
+    """Time of writing, ISO 8601."""
+    verdict: Sequence[Mapping[str, Any]]
+    """`about`, `headline`, `findings`, `caveats`, `warnings`."""
+    studies: Sequence[Mapping[str, Any]]
+    """`trueward.study/1`, with `source`."""
+    suites: Sequence[Mapping[str, Any]]
+    """`trueward.suite/1`; a part of a suite has its own name in `suite`."""
+    suite_records: Sequence[Mapping[str, Any]]
+    """`of` (model and suite), and what the record beside the scores tells: `settings`,
+    `environment`, `command`."""
+    suite_differences: Sequence[Mapping[str, Any]]
+    """`suite`, `metric`, `scorer`, `baseline`, `estimate`, `p_value`, `p_holm`, `significant`,
+    `significant_holm`."""
+    diagnostics: Sequence[Mapping[str, Any]]
+    """`trueward.diagnostics/1`, with `source`."""
+    best_of_n: Sequence[Mapping[str, Any]]
+    """`trueward.bon/1`, with `source`."""
+    runs: Sequence[Mapping[str, Any]]
+    """`label`, `folder`, `job` (settings), `finished`, `result` (`trueward.train/1`), `curve`
+    (lists by name, against `step` or `eval_step`), `command` (empty where not told)."""
+    alignments: Sequence[Mapping[str, Any]]
+    """`trueward.align/1`, with `source` and `label`."""
+    alignment_demos: Sequence[Mapping[str, Any]]
+    """`trueward.align-demo/1`, with `source`."""
