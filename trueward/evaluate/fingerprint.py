@@ -50,7 +50,7 @@ def data_digest(items: Iterable[Prompt]) -> str:
             "prompt": one.prompt,
             "responses": one.responses,
             "subset": one.subset,
-            "labels": dict(one.labels) | ({} if one.scores is None else {"gold": one.scores}),
+            "labels": dict(one.labels) | ({"gold": one.scores} if one.scores else {}),
         }
         for one in items
     )

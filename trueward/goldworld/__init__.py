@@ -1,7 +1,5 @@
 """The embedded gold world: prompts, writers and a gold reward that is known exactly."""
 
-from trueward.goldworld.config import WorldConfig
-from trueward.goldworld.describe import DescribedAnswer, DescribedPrompt, describe
 from trueward.goldworld.gold import (
     GoldBreakdown,
     gold_reward,
@@ -10,7 +8,11 @@ from trueward.goldworld.gold import (
     word_count,
 )
 from trueward.goldworld.scenarios import (
+    DescribedAnswer,
+    DescribedPrompt,
+    WorldConfig,
     build_scenarios,
+    describe,
     held_out_tasks,
     sample_responses,
     train_tasks,

@@ -15,7 +15,7 @@ _DASH: Final = "-"
 
 @dataclass(frozen=True)
 class GoldBreakdown:
-    """What the gold reward saw in a response; counts, except where said."""
+    """The gold reward's findings in a response; counts, except where said."""
 
     asked: int
     correct: int
@@ -27,7 +27,7 @@ class GoldBreakdown:
     words_over: int
 
     def terms(self) -> dict[str, float]:
-        """Each term's part of the reward; they add up to it."""
+        """Return each term's part of the reward; they add up to it."""
         return {
             "correct": 4.0 * self.correct / self.asked,
             "wrong": -2.5 * self.wrong / self.asked,
@@ -45,7 +45,7 @@ class GoldBreakdown:
 
 
 def gold_reward(task: Task, response: str) -> float:
-    """How well a response serves a task.
+    """Return how well a response serves a task.
 
     r* = 4·correct/K − 2.5·wrong/K − 0.5·irrelevant − 0.5·repeated − 1·banned
          − 0.8·wrong format − 0.04·words over budget, with K the number of facts asked for.
@@ -54,7 +54,7 @@ def gold_reward(task: Task, response: str) -> float:
 
 
 def score_text(prompt: str, response: str) -> float:
-    """`gold_reward` from the texts alone, so that any policy's answer can be scored.
+    """Return `gold_reward` from the texts alone, so that any policy's answer can be scored.
 
     Raises:
         DataError: `prompt` is no prompt of this world.
@@ -63,7 +63,7 @@ def score_text(prompt: str, response: str) -> float:
 
 
 def judge(task: Task, response: str) -> GoldBreakdown:
-    """The gold reward's reading of a response.
+    """Read a response as the gold reward does.
 
     A value of a key's kind in the same sentence as a word for the key states that fact; it
     belongs to the nearest such key before it, else after it. A requested fact is correct once;
@@ -94,7 +94,7 @@ def judge(task: Task, response: str) -> GoldBreakdown:
 
 
 def word_count(text: str) -> int:
-    """Words of a text, punctuation apart."""
+    """Return the number of words of a text, punctuation apart."""
     return sum(token[0].isalnum() for token in _TOKEN.findall(text))
 
 

@@ -1,21 +1,92 @@
-"""The world's data: training pairs and the four scenarios, each a function of the config."""
+"""The world's data: training pairs, the four scenarios, and a readable sample of one config."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from random import Random
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from trueward.goldworld.config import WorldConfig
-from trueward.goldworld.gold import gold_reward
-from trueward.goldworld.pairs import Pair, similar_pair, two_writers_pair
+from trueward.errors import DataError
+from trueward.goldworld.gold import gold_reward, judge
 from trueward.goldworld.tasks import Task, draw_task, format_prompt
-from trueward.goldworld.writers import Writer, held_out_writers, train_writers, write
+from trueward.goldworld.words import KEY_BY_NAME, VALUES
+from trueward.goldworld.writers import Writer, held_out_writers, other_value, train_writers, write
 from trueward.types import Scenarios
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 RESPONSES_A_PROMPT: Final = 4
-Tasks = dict[str, Task]
+_ATTEMPTS: Final = 1000
+_COUNTS = ("train_pairs", "train_prompts", "in_domain_pairs", "eval_prompts", "similar_pairs")
+_RANGES = {
+    "cue_strength": (-1.0, 1.0),
+    "near_duplicate_share": (0.0, 1.0),
+    "label_noise": (0.0, 1.0),
+    "min_gap": (0.01, 2.0),
+}
+Tasks: TypeAlias = dict[str, Task]
+Row: TypeAlias = dict[str, Any]
+Answer: TypeAlias = tuple[str, str, float]
+"""Text, its writer's name, gold."""
+
+
+@dataclass(frozen=True)
+class WorldConfig:
+    """Everything the world's data depends on; equal configs give equal data on every platform.
+
+    Raises:
+        DataError: a dial is out of its range.
+    """
+
+    seed: int = 0
+    cue_strength: float = 1.0
+    """Bond of style to skill in training, in [-1, 1]; held-out writers have the opposite."""
+    train_pairs: int = 2560
+    train_prompts: int = 2000
+    in_domain_pairs: int = 400
+    eval_prompts: int = 150
+    """Prompts of each of the four scenarios, four responses each."""
+    similar_pairs: int = 200
+    near_duplicate_share: float = 0.1
+    """Share of training pairs whose responses differ in one decisive word."""
+    label_noise: float = 0.0
+    """Share of training pairs whose label is flipped."""
+    min_gap: float = 0.8
+    """Least difference of gold within a pair."""
+
+    def __post_init__(self) -> None:
+        for name in _COUNTS:
+            if getattr(self, name) < 1:
+                raise DataError(f"expected {name} of at least 1, got {getattr(self, name)}")
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise DataError(f"expected {name} in [{low:g}, {high:g}], got {value:g}")
+        if self.eval_prompts > self.train_prompts:
+            raise DataError(
+                f"expected eval_prompts of at most train_prompts ({self.train_prompts}), "
+                f"got {self.eval_prompts}"
+            )
+
+
+@dataclass(frozen=True)
+class DescribedAnswer:
+    """A response with its writer and what each term of the gold gave it."""
+
+    text: str
+    writer: Writer
+    gold: float
+    terms: dict[str, float]
+
+
+@dataclass(frozen=True)
+class DescribedPrompt:
+    """A prompt with some answers, best first."""
+
+    prompt: str
+    held_out: bool
+    answers: tuple[DescribedAnswer, ...]
 
 
 def build_scenarios(config: WorldConfig | None = None) -> Scenarios:
@@ -24,37 +95,72 @@ def build_scenarios(config: WorldConfig | None = None) -> Scenarios:
     """
     config = config or WorldConfig()
     train, strangers = train_writers(config.cue_strength), held_out_writers(config.cue_strength)
-    seen = train_tasks(config)
-    unseen = held_out_tasks(config)
+    seen, unseen = train_tasks(config), held_out_tasks(config)
     known = dict(list(seen.items())[: config.eval_prompts])
+    similar = config.similar_pairs
     return Scenarios(
         train=_dataset(_train_pairs(config, seen, train)),
-        in_domain_pairs=_dataset(_in_domain_pairs(config, seen, train)),
+        in_domain_pairs=_dataset(
+            _pairs(config, "in_domain_pairs", seen, train, config.in_domain_pairs)
+        ),
         in_domain=_groups(config, "in_domain", known, train),
         prompt_disjoint=_groups(config, "prompt_disjoint", unseen, train),
         response_disjoint=_groups(config, "response_disjoint", known, strangers),
         mutual_disjoint=_groups(config, "mutual_disjoint", unseen, strangers),
-        similar_pairs=_dataset(_similar_pairs(config, unseen, train)),
+        similar_pairs=_dataset(
+            _pairs(config, "similar_pairs", unseen, train, similar, near_duplicates=similar)
+        ),
     )
 
 
 def train_tasks(config: WorldConfig) -> Tasks:
-    """The training prompts by id."""
+    """Return the training prompts by id."""
     return _tasks(config, "train", config.train_prompts, held_out=False)
 
 
 def held_out_tasks(config: WorldConfig) -> Tasks:
-    """The held-out prompts by id: unseen topics, partly unseen values."""
+    """Return the held-out prompts by id: unseen topics, partly unseen values."""
     return _tasks(config, "held_out", config.eval_prompts, held_out=True)
 
 
 def sample_responses(
     task: Task, count: int, seed: int, writers: Sequence[Writer]
 ) -> list[tuple[str, str]]:
-    """A policy to choose from: `count` of (text, writer's name), each by a random writer."""
+    """Return `count` of (text, writer's name), each by a random writer, as a policy would."""
     rng = Random(f"responses/{seed}/{format_prompt(task)}")
     drawn = [rng.choice(list(writers)) for _ in range(count)]
     return [(write(rng, task, writer), writer.name) for writer in drawn]
+
+
+def describe(config: WorldConfig, prompts: int = 3, answers: int = 3) -> list[DescribedPrompt]:
+    """Return training prompts with training writers, and a held-out one with held-out writers.
+
+    Raises:
+        DataError: fewer than one prompt or answer is asked for.
+    """
+    if prompts < 1 or answers < 1:
+        raise DataError(f"expected at least 1 of prompts and answers, got {prompts} and {answers}")
+    seen, unseen = train_tasks(config), held_out_tasks(config)
+    cue = config.cue_strength
+    known = [
+        _described(task, train_writers(cue), config.seed, answers, held_out=False)
+        for task in list(seen.values())[: prompts - 1]
+    ]
+    new = next(iter(unseen.values()))
+    return [*known, _described(new, held_out_writers(cue), config.seed, answers, held_out=True)]
+
+
+def _described(
+    task: Task, writers: tuple[Writer, ...], seed: int, count: int, *, held_out: bool
+) -> DescribedPrompt:
+    by_name = {writer.name: writer for writer in writers}
+    drawn = []
+    for text, name in sample_responses(task, count, seed, writers):
+        found = judge(task, text)
+        terms = {term: part for term, part in found.terms().items() if part}
+        drawn.append(DescribedAnswer(text, by_name[name], found.reward, terms))
+    drawn.sort(key=lambda answer: -answer.gold)
+    return DescribedPrompt(format_prompt(task), held_out, tuple(drawn))
 
 
 def _tasks(config: WorldConfig, name: str, count: int, *, held_out: bool) -> Tasks:
@@ -65,41 +171,106 @@ def _tasks(config: WorldConfig, name: str, count: int, *, held_out: bool) -> Tas
     return {f"{name}_{i:05d}": task for i, task in enumerate(distinct)}
 
 
-def _train_pairs(config: WorldConfig, tasks: Tasks, writers: Sequence[Writer]) -> list[Pair]:
-    draw, labels = _stream(config, "train"), _stream(config, "labels")
+def _train_pairs(config: WorldConfig, tasks: Tasks, writers: Sequence[Writer]) -> list[Row]:
     near = round(config.train_pairs * config.near_duplicate_share)
-
-    def one(i: int, name: str, task: Task) -> Pair:
-        if i < near:
-            return similar_pair(draw, name, task, writers)
-        return two_writers_pair(draw, name, task, writers, config.min_gap)
-
-    pairs = _cycle(config.train_pairs, tasks, one)
-    flipped = set(labels.sample(range(len(pairs)), round(config.label_noise * len(pairs))))
-    pairs = [pair.flip() if i in flipped else pair for i, pair in enumerate(pairs)]
+    pairs = _pairs(config, "train", tasks, writers, config.train_pairs, near_duplicates=near)
+    labels = _stream(config, "labels")
+    for i in labels.sample(range(len(pairs)), round(config.label_noise * len(pairs))):
+        pairs[i] = _flipped(pairs[i])
     labels.shuffle(pairs)
     return pairs
 
 
-def _in_domain_pairs(config: WorldConfig, tasks: Tasks, writers: Sequence[Writer]) -> list[Pair]:
-    rng = _stream(config, "in_domain_pairs")
-    return _cycle(
-        config.in_domain_pairs,
-        tasks,
-        lambda _, name, task: two_writers_pair(rng, name, task, writers, config.min_gap),
-    )
+def _pairs(
+    config: WorldConfig,
+    part: str,
+    tasks: Tasks,
+    writers: Sequence[Writer],
+    count: int,
+    near_duplicates: int = 0,
+) -> list[Row]:
+    """Draw pairs, task after task; the first ones are an answer and its near-duplicate."""
+    rng, items = _stream(config, part), list(tasks.items())
+    rows = []
+    for i in range(count):
+        prompt_id, task = items[i % len(items)]
+        if i < near_duplicates:
+            better, worse = _near_duplicates(rng, task, writers)
+        else:
+            better, worse = _two_writers(rng, task, writers, config.min_gap)
+        rows.append(
+            {
+                "prompt": format_prompt(task),
+                "chosen": better[0],
+                "rejected": worse[0],
+                "prompt_id": prompt_id,
+                "chosen_source": better[1],
+                "rejected_source": worse[1],
+                "chosen_score": better[2],
+                "rejected_score": worse[2],
+                "flipped": False,
+            }
+        )
+    return rows
 
 
-def _similar_pairs(config: WorldConfig, tasks: Tasks, writers: Sequence[Writer]) -> list[Pair]:
-    rng = _stream(config, "similar_pairs")
-    return _cycle(
-        config.similar_pairs, tasks, lambda _, name, task: similar_pair(rng, name, task, writers)
-    )
+def _flipped(pair: Row) -> Row:
+    """Return the pair under the opposite label."""
+    sides = {"chosen": "rejected", "rejected": "chosen"}
+    swapped = {
+        f"{side}{what}": pair[f"{other}{what}"]
+        for side, other in sides.items()
+        for what in ("", "_source", "_score")
+    }
+    return {**pair, **swapped, "flipped": True}
 
 
-def _cycle(count: int, tasks: Tasks, draw: Callable[[int, str, Task], Pair]) -> list[Pair]:
-    items = list(tasks.items())
-    return [draw(i, *items[i % len(items)]) for i in range(count)]
+def _two_writers(
+    rng: Random, task: Task, writers: Sequence[Writer], min_gap: float
+) -> tuple[Answer, Answer]:
+    """Draw two writers' answers, the better one (by gold) first, until they differ by `min_gap`.
+
+    So there are no ties.
+    """
+    for _ in range(_ATTEMPTS):
+        drawn = rng.sample(list(writers), 2)
+        texts = [write(rng, task, writer) for writer in drawn]
+        first, second = (
+            (text, writer.name, gold_reward(task, text))
+            for text, writer in zip(texts, drawn, strict=True)
+        )
+        if abs(first[2] - second[2]) >= min_gap:
+            return (second, first) if second[2] > first[2] else (first, second)
+    raise AssertionError("unreachable: writers' answers always come to differ")
+
+
+def _near_duplicates(rng: Random, task: Task, writers: Sequence[Writer]) -> tuple[Answer, Answer]:
+    """Draw an answer, and the same with one right value made wrong: gold falls by 6.5/K exactly."""
+    for _ in range(_ATTEMPTS):
+        writer = rng.choice(list(writers))
+        text = write(rng, task, writer)
+        spoiled = _spoil(rng, task, text)
+        if spoiled is not None:
+            right, wrong = ((one, writer.name, gold_reward(task, one)) for one in (text, spoiled))
+            return right, wrong
+    raise AssertionError("unreachable: writers state right values time and again")
+
+
+def _spoil(rng: Random, task: Task, text: str) -> str | None:
+    """Replace one fact's value; return None where no fact is stated right just once."""
+    before = judge(task, text)
+    for name, value in rng.sample(task.facts, len(task.facts)):
+        key = KEY_BY_NAME[name]
+        spots = list(re.finditer(rf"\b{value}\b", text, re.IGNORECASE))
+        if len(spots) != 1:
+            continue
+        wrong = other_value(rng, key, value, held_out=value in VALUES[key.kind].held_out)
+        wrong = wrong.capitalize() if spots[0].group()[0].isupper() else wrong
+        spoiled = text[: spots[0].start()] + wrong + text[spots[0].end() :]
+        expected = replace(before, correct=before.correct - 1, wrong=before.wrong + 1)
+        if judge(task, spoiled) == expected:
+            return spoiled
+    return None
 
 
 def _groups(
@@ -119,18 +290,14 @@ def _groups(
                 "scores": [gold_reward(task, text) for text in texts],
             }
         )
-    return _rows(rows)
+    return _dataset(rows)
 
 
 def _stream(config: WorldConfig, name: str) -> Random:
     return Random(f"goldworld/{config.seed}/{name}")
 
 
-def _dataset(pairs: Sequence[Pair]) -> "Dataset":
-    return _rows([pair.row() for pair in pairs])
-
-
-def _rows(rows: list[dict[str, Any]]) -> "Dataset":
+def _dataset(rows: list[Row]) -> "Dataset":
     from datasets import Dataset
 
     return Dataset.from_list(rows)

@@ -32,7 +32,7 @@ _PROMPT: Final = re.compile(
 
 @dataclass(frozen=True)
 class Task:
-    """What a prompt asks for; `facts` are (key, value) in the prompt's order."""
+    """The content of a prompt; `facts` are (key, value) in the prompt's order."""
 
     verb: str
     topic: str
@@ -44,7 +44,7 @@ class Task:
 
 
 def format_prompt(task: Task) -> str:
-    """The task in English; ends in a newline, so that an answer can follow verbatim."""
+    """Return the task in English; ends in a newline, so that an answer can follow verbatim."""
     form = "as a list" if task.format == "list" else "in prose"
     facts = ", ".join(f"{key} {value}" for key, value in task.facts)
     return (
@@ -54,7 +54,7 @@ def format_prompt(task: Task) -> str:
 
 
 def parse_prompt(text: str) -> Task:
-    """The task that a prompt states: the inverse of `format_prompt`, blind to case and spacing.
+    """Return the task that a prompt states, blind to case and spacing: undoes `format_prompt`.
 
     Raises:
         DataError: the text is no prompt of this world.
@@ -82,7 +82,7 @@ def parse_prompt(text: str) -> Task:
 
 
 def draw_task(rng: Random, *, held_out: bool) -> Task:
-    """A random task; held-out ones have unseen topics and, at a stated share, unseen values."""
+    """Draw a task; held-out ones have unseen topics and, at a stated share, unseen values."""
     keys = rng.sample(KEYS, rng.choice(FACT_COUNTS))
     budget = WORDS_A_FACT * len(keys) + rng.choice(SLACKS)
     return Task(

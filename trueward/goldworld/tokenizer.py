@@ -19,7 +19,7 @@ _PROMPT_WORDS: Final = "the as a in list prose at most words without word facts 
 
 
 def build_tokenizer() -> "PreTrainedTokenizerFast":
-    """A lower-casing word-level tokenizer that knows every word of the world.
+    """Build a lower-casing word-level tokenizer that knows every word of the world.
 
     A prompt ends in a newline, and white space separates tokens, so prompt + response has the
     tokens of the prompt followed by those of the response. <eos> is not added by itself.
@@ -46,7 +46,7 @@ def build_tokenizer() -> "PreTrainedTokenizerFast":
 
 
 def vocabulary_words() -> list[str]:
-    """Every word and mark of prompts and answers, sorted: ids never depend on order of drawing."""
+    """Return every word and mark, sorted: ids never depend on the order of drawing."""
     phrases = [
         phrase
         for pool in (words.PHRASINGS, words.OPENERS, words.FILLERS, words.CLOSERS)

@@ -42,7 +42,7 @@ class Writer:
 
 
 def train_writers(cue_strength: float) -> tuple[Writer, ...]:
-    """Eight writers whose style rises with skill, at a slope of 0.8·`cue_strength`."""
+    """Return eight writers whose style rises with skill, at a slope of 0.8·`cue_strength`."""
     return tuple(
         Writer(f"writer{i + 1}", skill, _style(skill, cue_strength), held_out=False)
         for i, skill in enumerate(TRAIN_SKILLS)
@@ -50,7 +50,7 @@ def train_writers(cue_strength: float) -> tuple[Writer, ...]:
 
 
 def held_out_writers(cue_strength: float) -> tuple[Writer, ...]:
-    """Four writers with other phrasings, whose style falls with skill at the same slope."""
+    """Return four writers with other phrasings, whose style falls with skill at the same slope."""
     return tuple(
         Writer(f"stranger{i + 1}", skill, _style(skill, -cue_strength), held_out=True)
         for i, skill in enumerate(HELD_OUT_SKILLS)
@@ -58,8 +58,9 @@ def held_out_writers(cue_strength: float) -> tuple[Writer, ...]:
 
 
 def neutral_writer(rng: Random) -> Writer:
-    """The base model's teacher: a training writer whose style is drawn apart from skill, and who
-    often notices an error.
+    """Draw the base model's teacher: a training writer with a style apart from skill.
+
+    It often notices an error.
     """
     writer = rng.choice(train_writers(0.0))
     return replace(writer, style=rng.random(), proofreading=PROOFREADING)
@@ -70,7 +71,7 @@ def _style(skill: float, cue: float) -> float:
 
 
 def write(rng: Random, task: Task, writer: Writer) -> str:
-    """One response of a writer to a task."""
+    """Draw one response of a writer to a task."""
     failing = 1 - writer.skill
     sentences = _facts(rng, task, writer)
     if rng.random() < 0.5 * failing:
@@ -107,7 +108,7 @@ def _irrelevant(rng: Random, task: Task, writer: Writer) -> str:
 
 
 def other_value(rng: Random, key: Key, value: str, *, held_out: bool) -> str:
-    """A wrong value of the same kind; an unseen one stands for an unseen one."""
+    """Draw a wrong value of the same kind; an unseen one stands for an unseen one."""
     pool = VALUES[key.kind].held_out if held_out else VALUES[key.kind].train
     return rng.choice([other for other in pool if other != value])
 

@@ -30,7 +30,7 @@ def read_prompt(row: RowField, table: str, number: int) -> Prompt:
 
 def tau(prompt: Prompt, scores: Sequence[float]) -> Iterator[Outcome]:
     """Yield Kendall's τ-b; NaN where a side has fewer than two distinct values."""
-    (value,) = kendall_per_prompt([scores], [prompt.scores or ()])
+    (value,) = kendall_per_prompt([scores], [prompt.scores])
     yield Outcome(prompt.subset, value, len(set(scores)) < len(scores))
 
 
