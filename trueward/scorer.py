@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -22,9 +22,12 @@ from trueward.models import (
     settle_layout,
     unwrap,
 )
+from trueward.results import CheckpointRecord, parse
 from trueward.types import Turns
 
 TRUNCATIONS = ("error", "truncate_left", "truncate_right")
+RECORD_FILE = "trueward.json"
+"""Written by training beside a checkpoint: length and truncation of sequences, text or messages."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Rewards:
     values: Float[Tensor, " responses"]
     """Rewards in logits, read out in float32."""
     hidden: Float[Tensor, "responses hidden"]
-    """What the head turned into them."""
+    """Inputs of the head that gave them, in float32."""
     before_norm: Float[Tensor, "responses hidden"] | None
     tokens: tuple[int, ...]
     """Length of each sequence, prompt and response."""
@@ -54,7 +57,7 @@ class Scorer:
         model: A `*ForSequenceClassification` model with one label.
         tokenizer: The tokenizer that lies beside it.
         max_length: Longest sequence in tokens; None for the model's own limit.
-        truncation: What becomes of longer ones: `error`, `truncate_left` or `truncate_right`.
+        truncation: Treatment of longer ones: `error`, `truncate_left` or `truncate_right`.
         batch_tokens: Tokens in a batch at most; changes speed and memory, not scores.
         text: Join messages as text even where there is a chat template; None: where there is none
             (a checkpoint of ours: where it was trained on text).
@@ -110,12 +113,11 @@ class Scorer:
         except (OSError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
             raise ModelError(f"cannot read a tokenizer at {path!r}: {reason}") from error
-        accelerator = torch.accelerator.current_accelerator()
-        model.to(device or accelerator or "cpu")
+        model.to(device or torch.accelerator.current_accelerator() or "cpu")
         return cls(model, tokenizer, **{**as_trained(path), **settings})
 
     def score(self, prompts: Sequence[Turns], responses: Sequence[Turns]) -> list[float]:
-        """One reward for each prompt and response, in logits.
+        """Return one reward for each prompt and response, in logits.
 
         Raises:
             DataError: lengths differ, a sequence is too long, messages that cannot be encoded.
@@ -134,7 +136,7 @@ class Scorer:
         *,
         advance: Callable[[int], object] = lambda count: None,
     ) -> list[list[float]]:
-        """The rewards of each prompt's responses. Raises as `score`.
+        """Return the rewards of each prompt's responses. Raises as `score`.
 
         `advance` is told the number of responses after each batch.
         """
@@ -149,7 +151,7 @@ class Scorer:
         *,
         advance: Callable[[int], object] = lambda count: None,
     ) -> Rewards:
-        """Rewards and hidden states of all responses, group after group. Raises as `score`."""
+        """Return rewards and hidden states, group after group; raises as `score`."""
         return self._groups(prompts, responses, advance, states=True)
 
     def _groups(
@@ -167,7 +169,7 @@ class Scorer:
         return self._read([prompts[i] for i in groups], flat, groups, advance, states=states)
 
     def encode(self, prompt: Turns, response: Turns) -> list[int]:
-        """The token ids that are scored, before any truncation. Raises DataError."""
+        """Return the token ids that are scored, before any truncation; raises DataError."""
         check_text([prompt, response], "a prompt or response")
         if self.text:
             return self.encoder.encode(as_text(prompt), as_text(response))
@@ -200,28 +202,22 @@ class Scorer:
             advance=advance,
         )
         _check_finite(scored.rewards)
-        cut = sum(self.encoder.excess(ids) > 0 for ids in whole)
         lengths = tuple(map(len, sequences))
+        cut = sum(self.encoder.excess(ids) > 0 for ids in whole)
         return Rewards(scored.rewards, scored.hidden, scored.before_norm, lengths, cut)
 
     def _fitted(self, ids: list[int], row: int, group: int) -> list[int]:
         if not ids:
             raise DataError(f"response {row} (prompt {group}) has no tokens at all")
         try:
-            fitted = self.encoder.fit(ids)
+            fitted = self.encoder.fit(ids) or []
         except DataError as error:
             raise DataError(f"response {row} (prompt {group}): {error}") from error
-        return self._up_to_read_out(fitted or [])
-
-    def _up_to_read_out(self, ids: list[int]) -> list[int]:
-        """Without trailing pad tokens: the plain class reads the last token that is none.
-
-        Of our own checkpoints no sequence ends with one; of others' some do, where pad is EOS.
-        """
-        end = len(ids)
-        while end > 1 and ids[end - 1] == self._class_pad:
+        # the plain class reads the last token that is no pad: where pad is EOS, one may end with it
+        end = len(fitted)
+        while end > 1 and fitted[end - 1] == self._class_pad:
             end -= 1
-        return ids[:end]
+        return fitted[:end]
 
 
 def _check_finite(rewards: Tensor) -> None:
@@ -234,26 +230,16 @@ def _check_finite(rewards: Tensor) -> None:
         )
 
 
-RECORD_FILE = "trueward.json"
-"""What training wrote beside a checkpoint: how long sequences may be, and how they are cut."""
-_READ = {
-    "max_length": JsonField.integer,
-    "truncation": JsonField.text,
-    "text": JsonField.boolean,
-}
-
-
-def as_trained(path: str) -> dict[str, Any]:
-    """The settings of `Scorer` that a checkpoint was trained with, as far as it says.
+def as_trained(path: str) -> CheckpointRecord:
+    """Return the settings of `Scorer` that a checkpoint was trained with, as far as it says.
 
     Raises:
         InputError: the record is damaged.
     """
-    record = read_object(path, RECORD_FILE)
-    fields = JsonField(record, f"{path}: {RECORD_FILE}", remedy="mend the field")
-    known = {
-        name: read(fields[name]) for name, read in _READ.items() if record.get(name) is not None
-    }
-    if known.get("truncation") == "drop":  # a training pair may be left out, a response may not
-        del known["truncation"]
-    return known
+    found = read_object(path, RECORD_FILE)
+    where = f"{path}: {RECORD_FILE}"
+    record = parse(JsonField(found, where, remedy="mend the field"), CheckpointRecord)
+    known = {name: record.get(name) for name in CheckpointRecord.__annotations__}
+    if known["truncation"] == "drop":  # a training pair may be left out, a response may not
+        known["truncation"] = None
+    return cast(CheckpointRecord, {name: one for name, one in known.items() if one is not None})
