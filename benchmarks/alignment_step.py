@@ -24,7 +24,7 @@ from transformers import AutoModelForCausalLM, PrinterCallback, Qwen2Config
 from transformers.utils import logging as hf_logging
 from workloads import texts, workload
 
-from trueward.alignment.rl import reward_function
+from trueward.alignment import reward_function
 from trueward.scorer import Scorer
 
 

@@ -25,7 +25,7 @@ CHECKED = (
 install_import_hook(
     [
         *(f"trueward.{layer}" for layer in CHECKED),
-        *(f"trueward.alignment.rl.{name}" for name in ("kl", "ppo_math", "shaping", "points")),
+        *(f"trueward.alignment.{name}" for name in ("token_math", "reward_function", "watch")),
         "trueward.training.batch",
         "trueward.training.judge",
     ],

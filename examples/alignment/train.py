@@ -15,7 +15,7 @@ import trl
 from datasets import load_dataset
 
 from trueward import Scorer
-from trueward.alignment.rl import RemoteReward, reward_function
+from trueward.alignment import RemoteReward, reward_function
 
 TRAINERS = {
     "rloo": (trl.RLOOTrainer, trl.RLOOConfig),

@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from trueward.alignment.rl.alarms import alarms, best
-from trueward.alignment.rl.points import Point, norm_range
-from trueward.alignment.rl.record import gold_fit
+from trueward.alignment.policy_training import gold_fit
+from trueward.alignment.watch import Point, alarms, best, norm_range
 from trueward.errors import DataError
 
 NOISE = np.random.default_rng(0).normal(0, 0.1, (20, 40))

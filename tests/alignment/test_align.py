@@ -14,10 +14,10 @@ from safetensors.torch import load_file
 from transformers import TrainerCallback
 
 from trueward import Scorer
-from trueward.alignment.rl import AlignSettings, RewardFunction, Shaping, align
-from trueward.alignment.rl import run as run_module
-from trueward.alignment.rl.guards import StopOnNan
-from trueward.alignment.rl.prompts import read_prompts
+from trueward.alignment import AlignSettings, Shaping, align
+from trueward.alignment import policy_training as run_module
+from trueward.alignment.callbacks import StopOnNan
+from trueward.alignment.policy_training import read_prompts
 from trueward.errors import DataError, InputError, OutputExistsError, RunError
 
 TRAINING = {
@@ -160,7 +160,8 @@ def test_a_gradient_that_is_no_number_stops_the_run(settings, monkeypatch, tmp_p
 def test_a_gradient_that_overflows_in_fp16_is_left_to_its_scaler():
     model = torch.nn.Linear(1, 1)
     model.weight.grad = torch.full((1, 1), float("inf"))
-    guard, state = StopOnNan(RewardFunction([None])), SimpleNamespace(global_step=0)
+    reward = SimpleNamespace(save_batch=lambda: "")
+    guard, state = StopOnNan(reward), SimpleNamespace(global_step=0)
     guard.on_pre_optimizer_step(SimpleNamespace(fp16=True), state, None, model=model)
     with pytest.raises(RunError, match="a gradient is not a number"):
         guard.on_pre_optimizer_step(SimpleNamespace(fp16=False), state, None, model=model)

@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from trueward.alignment import ScoredPrompts, best_of_n_curves, document
+from trueward.alignment import ScoredPrompts, best_of_n_curves, best_of_n_document
 from trueward.errors import DataError, InputError
 from trueward.files import plain
 from trueward.stats import bootstrap_mean
@@ -62,12 +62,12 @@ def test_differences_are_paired_and_corrected():
     same = ScoredPrompts(
         data.prompts, {"a": data.proxies["a"], "copy": data.proxies["a"]}, data.gold
     )
-    gaps = best_of_n_curves(same, [1, 2, 4], draws=100).gaps
+    gaps = best_of_n_curves(same, [1, 2, 4], draws=100).differences
     assert [gap.n for gap in gaps] == [2, 4]
     assert all((g.estimate.value, g.estimate.low, g.estimate.high) == (0, 0, 0) for g in gaps)
     assert all(gap.p_holm == 1 for gap in gaps)
     oracle = ScoredPrompts(data.prompts, {"noise": data.proxies["a"], "gold": data.gold}, data.gold)
-    gaps = best_of_n_curves(oracle, [2, 4], draws=400).gaps
+    gaps = best_of_n_curves(oracle, [2, 4], draws=400).differences
     assert all(gap.estimate.low > 0 and gap.p_holm < 0.05 for gap in gaps)
     assert all(gap.baseline == "noise" for gap in gaps)
 
@@ -118,7 +118,7 @@ def test_gold_that_rises_for_good_has_no_peak():
     assert math.isinf(curve.peak.n)
     assert math.isinf(curve.peak.high)
     assert curve.best.n == 7
-    found = plain(document(result, data, {}))
+    found = plain(best_of_n_document(result, data, {}))
     assert found["curves"][0]["peak"]["n"] is None
     assert "fit peaks beyond" in " ".join(found["notices"])
 
@@ -137,7 +137,7 @@ def test_gold_that_falls_is_best_at_one():
     assert [one.value for one in curve.gold] == pytest.approx([13 / 8, 11 / 12, 1 / 2])
     for peak in (curve.peak, curve.best):
         assert (peak.n, peak.low, peak.high, peak.beyond) == (1, 1, 1, 0)
-    assert "beyond" not in " ".join(document(result, ordered([3, 2]), {})["notices"])
+    assert "beyond" not in " ".join(best_of_n_document(result, ordered([3, 2]), {})["notices"])
 
 
 @pytest.mark.parametrize("levels", [(1.0, 1.0, 1.0), (0.1, 0.7, 3e5)])
@@ -156,9 +156,9 @@ def test_one_prompt_has_no_intervals():
     (curve, _) = result.curves
     bounds = [(e.low, e.high) for e in (*curve.proxy, *curve.gold, curve.peak, curve.best)]
     assert np.isnan(bounds).all()
-    assert all(math.isnan(gap.p_holm) for gap in result.gaps)
+    assert all(math.isnan(gap.p_holm) for gap in result.differences)
     assert math.isfinite(curve.gold[2].value)
-    found = plain(document(result, data, {}))
+    found = plain(best_of_n_document(result, data, {}))
     assert found["notices"][0].startswith("one prompt, so there are no intervals")
 
 
@@ -166,7 +166,7 @@ def test_without_gold_only_the_reward_is_shown():
     result = best_of_n_curves(scored(gold=False), draws=10)
     assert result.ns == (1, 2, 4)
     assert all((c.gold, c.fit, c.peak, c.best) == (None,) * 4 for c in result.curves)
-    assert result.gaps == ()
+    assert result.differences == ()
 
 
 def test_too_few_sizes_have_no_fit():

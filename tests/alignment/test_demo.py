@@ -1,25 +1,18 @@
-"""The demo, small: what it reuses, refuses and extends, and how its processes end."""
+"""The demo, small: what it reuses, refuses extends and concludes."""
 
 import json
-import os
 from dataclasses import replace
 from functools import partial
 
 import pytest
-from helpers import jobs
 
-from trueward.alignment.rl import demo as demo_module
-from trueward.alignment.rl import demo_cell
-from trueward.alignment.rl.demo import demo
-from trueward.alignment.rl.demo_verdict import verdict
-from trueward.alignment.rl.processes import in_processes
-from trueward.alignment.rl.recipe import TRAINING, Recipe
-from trueward.alignment.rl.world_policy import PolicyRecipe
-from trueward.errors import OutputExistsError, RunError
+from trueward.alignment import demo as demo_module
+from trueward.alignment.demo import TRAINING, DemoRecipe, PolicyRecipe, run_demo, verdict
+from trueward.errors import OutputExistsError
 from trueward.goldworld import WorldConfig
 from trueward.training.settings import WORLD_TRAINING
 
-TINY = Recipe(
+TINY = DemoRecipe(
     algorithm="ppo",
     training={
         **TRAINING,
@@ -47,26 +40,27 @@ SMALL_WORLD = {
 def test_from_nothing_to_two_seeds(tmp_path, monkeypatch):
     ran = []
 
-    def here(job, items, *, workers):
+    def here(job, items, **rest):
         ran.extend(items)
         for item in items:
             job(item)
+        return []
 
     monkeypatch.setattr(demo_module, "in_processes", here)
-    monkeypatch.setattr(demo_cell, "WorldConfig", partial(WorldConfig, **SMALL_WORLD))
-    out = demo(tmp_path / "demo", 1, TINY)
+    monkeypatch.setattr(demo_module, "WorldConfig", partial(WorldConfig, **SMALL_WORLD))
+    out = run_demo(tmp_path / "demo", 1, TINY)
     assert out == json.loads((tmp_path / "demo" / "demo.json").read_text())
     assert (out["seeds"], out["algorithm"]) == (1, "ppo")
     assert [run["objective"] for run in out["runs"]] == ["bt", "bsr", "aplot"]
     assert all(run["curve"]["step"] == [0, 2] for run in out["runs"])
     with pytest.raises(OutputExistsError, match="finished demo of --seeds 1; ask for more"):
-        demo(tmp_path / "demo", 1, TINY)
+        run_demo(tmp_path / "demo", 1, TINY)
     other = replace(TINY, training={**TINY.training, "beta": 0.5})
     with pytest.raises(OutputExistsError, match=r"bt-seed0/align holds a run with other settings"):
-        demo(tmp_path / "demo", 2, other)
+        run_demo(tmp_path / "demo", 2, other)
     assert not (tmp_path / "demo" / "bt-seed1").exists()
     ran.clear()
-    more = demo(tmp_path / "demo", 2, TINY)
+    more = run_demo(tmp_path / "demo", 2, TINY)
     assert [(cell.objective, cell.seed) for cell in ran[1:]] == [
         ("bt", 1),
         ("bsr", 1),
@@ -74,26 +68,6 @@ def test_from_nothing_to_two_seeds(tmp_path, monkeypatch):
     ]
     assert more["runs"][:3] == out["runs"]
     assert more["verdict"][-1].startswith("over 2 seeds")
-
-
-@pytest.mark.slow
-def test_jobs_run_in_processes_of_their_own(tmp_path):
-    paths = [tmp_path / name for name in "abc"]
-    in_processes(jobs.leave_mark, paths, workers=2)
-    assert len({path.read_text() for path in paths} | {str(os.getpid())}) == 4
-
-
-def test_an_interruption_ends_what_runs_and_begins_nothing(tmp_path):
-    running, waiting = tmp_path / "running", tmp_path / "waiting"
-    with pytest.raises(KeyboardInterrupt):
-        in_processes(jobs.interrupt_the_first_process, [running, waiting], workers=1)
-    assert running.read_text() == "stopped"
-    assert not waiting.exists()
-
-
-def test_what_a_job_says_is_said():
-    with pytest.raises(RunError, match="rows: no such row"):
-        in_processes(jobs.refuse, ["rows"], workers=1)
 
 
 def finished(gold_each):

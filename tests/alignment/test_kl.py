@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from trueward.alignment.rl.kl import k1, k3, over_answers
+from trueward.alignment.token_math import k1, k3, over_answers
 
 POLICY, REFERENCE = np.array([0.5, 0.3, 0.2]), np.array([0.25, 0.25, 0.5])
 

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from trueward.alignment.rl import Shaping
-from trueward.alignment.rl.kl_control import KlControl, adapted, check_beta
+from trueward.alignment import Shaping
+from trueward.alignment.callbacks import KlControl, adapted, check_beta
 from trueward.errors import InputError
 
 

@@ -9,7 +9,7 @@ import torch
 from helpers import benchmark_rows, checkpoints, tiny_data, tiny_models
 from transformers import AutoModelForCausalLM
 
-from trueward.alignment import Policy, Responses, Sampler, SamplingSettings, response_rows
+from trueward.alignment import Policy, ResponseSource, Sampler, SamplingSettings, response_rows
 from trueward.errors import DataError, InputError, ModelError, OutputExistsError
 
 PROMPTS = [{"prompt": f"w{n} w{n + 1}", "id": n} for n in range(4)]
@@ -66,7 +66,7 @@ def test_a_row_depends_on_seed_and_row_alone(path):
 
 def test_interrupted_and_resumed_is_as_if_uninterrupted(path, tmp_path, monkeypatch):
     source = benchmark_rows.write(tmp_path / "in.jsonl", PROMPTS)
-    wanted = Responses(source, Sampler(path, SHORT, "cpu"))
+    wanted = ResponseSource(source, Sampler(path, SHORT, "cpu"))
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     whole = rows(response_rows(wanted, tmp_path / "a"))
@@ -86,7 +86,7 @@ def test_interrupted_and_resumed_is_as_if_uninterrupted(path, tmp_path, monkeypa
         response_rows(wanted, tmp_path / "b")
     hotter = SamplingSettings(samples=5, max_new_tokens=6, batch=2, temperature=2.0)
     with pytest.raises(OutputExistsError, match=r"temperature was 1\.0, now 2\.0"):
-        response_rows(Responses(source, Sampler(path, hotter, "cpu")), tmp_path / "b")
+        response_rows(ResponseSource(source, Sampler(path, hotter, "cpu")), tmp_path / "b")
     assert rows(response_rows(wanted, tmp_path / "b")) == whole
     assert calls == [0, 1, 2, 2, 3]
     response_rows(wanted, tmp_path / "b")
@@ -106,7 +106,7 @@ def test_interrupted_and_resumed_is_as_if_uninterrupted(path, tmp_path, monkeypa
 def test_bad_prompts_are_found_before_anything_is_written(row, words, path, tmp_path):
     source = benchmark_rows.write(tmp_path / "in.jsonl", [PROMPTS[0], row])
     with pytest.raises(DataError, match=words):
-        response_rows(Responses(source, Sampler(path, SHORT, "cpu")), tmp_path)
+        response_rows(ResponseSource(source, Sampler(path, SHORT, "cpu")), tmp_path)
     assert [one.name for one in tmp_path.iterdir()] == ["in.jsonl"]
 
 

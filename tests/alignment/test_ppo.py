@@ -10,10 +10,9 @@ from helpers import policy_world
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, TrainerCallback
 
-from trueward.alignment.rl import AlignSettings, align
-from trueward.alignment.rl import run as run_module
-from trueward.alignment.rl.ppo_config import loading
-from trueward.alignment.rl.trainers import rl_trainer, trainer_config
+from trueward.alignment import AlignSettings, align
+from trueward.alignment import policy_training as run_module
+from trueward.alignment.trainers import loading, rl_trainer, trainer_config
 from trueward.errors import InputError
 
 TRAINING = {

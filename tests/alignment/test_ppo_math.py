@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from trueward.alignment.rl import ppo_math as ppo
+from trueward.alignment import token_math as ppo
 
 
 def t(*rows):

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from trueward.alignment.rl.remote import RemoteReward
+from trueward.alignment.reward_function import RemoteReward
 from trueward.errors import RunError
 
 

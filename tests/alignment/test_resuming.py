@@ -9,11 +9,10 @@ from helpers import policy_world
 from safetensors.torch import load_file
 from transformers import TrainerCallback
 
-from trueward.alignment.rl import AlignSettings, RewardFunction, Shaping, align
-from trueward.alignment.rl import resuming as resuming_module
-from trueward.alignment.rl import run as run_module
-from trueward.alignment.rl.alarms import Alarm
-from trueward.alignment.rl.watch import Watch
+from trueward.alignment import AlignSettings, RewardFunction, Shaping, align
+from trueward.alignment import policy_training as run_module
+from trueward.alignment.watch import Alarm, Watch
+from trueward.runs import last_checkpoint
 
 TRAINING = {
     "max_steps": 10,
@@ -196,7 +195,7 @@ def test_an_unfinished_checkpoint_is_no_checkpoint(tmp_path):
     for step in (4, 12):
         (tmp_path / f"checkpoint-{step}").mkdir()
     (tmp_path / "checkpoint-4" / "align_state.json").write_text("{}")
-    assert resuming_module.last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-4")
+    assert last_checkpoint(tmp_path, "align_state.json") == str(tmp_path / "checkpoint-4")
 
 
 @pytest.mark.parametrize("algorithm", ["rloo", "grpo", "ppo"])

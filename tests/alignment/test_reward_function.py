@@ -7,7 +7,7 @@ from helpers import checkpoints
 from transformers import AutoTokenizer
 
 from trueward import Scorer
-from trueward.alignment.rl import Shaping, reward_function
+from trueward.alignment import Shaping, reward_function
 from trueward.errors import DataError, InputError, RunError
 
 PROMPTS = ["w1 w2 ", "w1 w2 ", "w3 "]

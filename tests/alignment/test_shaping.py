@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from trueward.alignment.rl.shaping import Moments, Shaping, combine, rescale
+from trueward.alignment.reward_function import RewardMoments, Shaping, combine, rescale
 from trueward.errors import InputError
 
 SCORES = np.random.default_rng(0).normal(3, 2, (3, 20))
@@ -9,7 +9,7 @@ SCORES = np.random.default_rng(0).normal(3, 2, (3, 20))
 
 def test_nothing_is_done_by_default():
     rewards = combine(SCORES[:1], Shaping())
-    assert rescale(rewards, Moments(), Shaping()).tolist() == SCORES[0].tolist()
+    assert rescale(rewards, RewardMoments(), Shaping()).tolist() == SCORES[0].tolist()
 
 
 def test_ensembles_by_hand():
@@ -23,7 +23,7 @@ def test_ensembles_by_hand():
 
 def test_moments_of_batches_are_those_of_all_rewards():
     rewards = np.random.default_rng(1).normal(1e6, 1.0, 50)
-    moments = Moments()
+    moments = RewardMoments()
     for batch in np.split(rewards, [1, 4, 30]):
         moments = moments.with_batch(batch)
     assert moments.count == 50
@@ -33,14 +33,14 @@ def test_moments_of_batches_are_those_of_all_rewards():
 
 def test_normalisation_then_clipping():
     rewards = np.array([0.0, 2.0, 10.0])
-    moments = Moments().with_batch(rewards)
+    moments = RewardMoments().with_batch(rewards)
     shaping = Shaping(normalize=True, clip=1.0)
     expected = np.clip((rewards - rewards.mean()) / rewards.std(), -1, 1)
     assert rescale(rewards, moments, shaping) == pytest.approx(expected)
 
 
 def test_rewards_all_alike_are_not_divided_by_nothing():
-    moments = Moments().with_batch(np.array([2.0, 2.0]))
+    moments = RewardMoments().with_batch(np.array([2.0, 2.0]))
     assert rescale(np.array([2.0, 2.5]), moments, Shaping(normalize=True)).tolist() == [0.0, 0.5]
 
 

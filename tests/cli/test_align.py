@@ -6,8 +6,7 @@ import pytest
 from datasets import Dataset
 from helpers import checkpoints, tiny_data, tiny_models
 
-from trueward.alignment.rl.demo_verdict import verdict
-from trueward.alignment.rl.recipe import TRAINING
+from trueward.alignment.demo import TRAINING, verdict
 from trueward.cli import main
 
 
@@ -89,7 +88,7 @@ def test_the_demo_takes_an_algorithm_and_fields(tmp_path, monkeypatch):
         asked.update(seeds=seeds, recipe=recipe)
         return {"runs": [], "verdict": []}
 
-    monkeypatch.setattr("trueward.alignment.rl.demo.demo", noted)
+    monkeypatch.setattr("trueward.alignment.demo.run_demo", noted)
     words = ["--algorithm", "ppo", "--seeds", "3", "--set", "max_steps=8", "-o", str(tmp_path)]
     assert main(["align", "--demo", *words]) == 0
     assert asked["seeds"] == 3

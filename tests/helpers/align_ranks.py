@@ -11,8 +11,8 @@ import torch
 if __name__ == "__main__":
     torch.set_num_threads(1)
 
-from trueward.alignment.rl import AlignSettings, Shaping, align
-from trueward.alignment.rl import run as run_module
+from trueward.alignment import AlignSettings, Shaping, align
+from trueward.alignment import policy_training as run_module
 from trueward.training.main_rank import leave_ranks
 
 TRAINING = {

@@ -4,12 +4,10 @@ import json
 
 import numpy as np
 
-from trueward.alignment.rl import Shaping
-from trueward.alignment.rl.alarms import alarms
-from trueward.alignment.rl.demo_verdict import summary, verdict
-from trueward.alignment.rl.points import NormRange, Point
-from trueward.alignment.rl.record import record
-from trueward.alignment.rl.settings import AlignSettings
+from trueward.alignment import Shaping
+from trueward.alignment.demo import summary, verdict
+from trueward.alignment.policy_training import AlignSettings, align_document
+from trueward.alignment.watch import NormRange, Point, alarms
 from trueward.files import plain
 
 FALLS = {
@@ -25,7 +23,7 @@ RISES = {
 
 
 class Watched:
-    """What `record` reads of a watch."""
+    """The part of a watch that its document is made of."""
 
     stopped = False
     seconds = 12.5
@@ -75,7 +73,7 @@ def document(curve=FALLS, *, gold=True, models=("rm",), finished=True, seed=0, *
         training={"max_steps": 80, "learning_rate": 1e-4},
     )
     watch = Watched(points(curve, gold=gold, seed=seed))
-    return record(watch, settings.identity(), {"python": "3.11.9"}, finished)
+    return align_document(watch, settings.identity(), {"python": "3.11.9"}, finished)
 
 
 def run(folder, *args, **kwargs):

@@ -1,44 +1,64 @@
-"""A policy against a reward model: best-of-n curves, their peak, and best-of-n selection."""
+"""Policies against reward models: best-of-n, and reinforcement learning watched against gold."""
 
-from trueward.alignment.chosen_rows import select_rows
-from trueward.alignment.curves import BestOfN, Curve, Gap, best_of_n_curves
-from trueward.alignment.document import check_document, document, notices, write_document
-from trueward.alignment.peaks import Peak
-from trueward.alignment.policy import Policy, SamplingSettings
-from trueward.alignment.samples import Sampler
-from trueward.alignment.scored_prompts import ScoredPrompts, join_rewards, read_scores
-from trueward.alignment.sources import (
-    Judged,
-    Responses,
-    WorldSource,
-    check_models,
-    check_outputs,
-    judge_responses,
-    response_rows,
+from trueward.alignment.best_of_n import (
+    BestOfN,
+    BestOfNCurve,
+    GoldDifference,
+    Peak,
+    best_of_n_curves,
+    best_of_n_document,
+    write_document,
 )
+from trueward.alignment.policy_training import AlignSettings, align
+from trueward.alignment.responses import (
+    JudgedResponses,
+    ResponseSource,
+    ScoredPrompts,
+    check_request,
+    join_rewards,
+    judge_responses,
+    read_scores,
+    response_rows,
+    select_rows,
+)
+from trueward.alignment.reward_function import (
+    RemoteReward,
+    RewardFunction,
+    Shaping,
+    reward_function,
+)
+from trueward.alignment.sampling import Policy, Sampler, SamplingSettings, WorldSource
+from trueward.alignment.watch import Alarm, Watch, WatchSettings, alarms
 
 __all__ = [
+    "Alarm",
+    "AlignSettings",
     "BestOfN",
-    "Curve",
-    "Gap",
-    "Judged",
+    "BestOfNCurve",
+    "GoldDifference",
+    "JudgedResponses",
     "Peak",
     "Policy",
-    "Responses",
+    "RemoteReward",
+    "ResponseSource",
+    "RewardFunction",
     "Sampler",
     "SamplingSettings",
     "ScoredPrompts",
+    "Shaping",
+    "Watch",
+    "WatchSettings",
     "WorldSource",
+    "alarms",
+    "align",
     "best_of_n_curves",
-    "check_document",
-    "check_models",
-    "check_outputs",
-    "document",
+    "best_of_n_document",
+    "check_request",
     "join_rewards",
     "judge_responses",
-    "notices",
     "read_scores",
     "response_rows",
+    "reward_function",
     "select_rows",
     "write_document",
 ]

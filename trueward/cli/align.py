@@ -10,7 +10,7 @@ from trueward.cli.outcome import Outcome
 from trueward.errors import InputError
 
 if TYPE_CHECKING:
-    from trueward.alignment.rl import AlignSettings, Shaping
+    from trueward.alignment import AlignSettings, Shaping
 
 RESUMES = True
 """Whether an interrupted run goes on when the verb is given again."""
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> Outcome:
     quiet()
     if args.demo:
         return _demo(args)
-    from trueward.alignment.rl import align
+    from trueward.alignment import align
     from trueward.cli.align_table import show_run
 
     settings = _settings(args)
@@ -96,21 +96,20 @@ def run(args: argparse.Namespace) -> Outcome:
 
 
 def _demo(args: argparse.Namespace) -> Outcome:
-    from trueward.alignment.rl.demo import demo
-    from trueward.alignment.rl.recipe import TRAINING, Recipe
+    from trueward.alignment.demo import TRAINING, DemoRecipe, run_demo
     from trueward.cli.align_table import show_demo
 
     allowed = {"demo", "seeds", "output_dir", "json", "set", "algorithm"}
     if other := sorted(args.given - allowed):
         raise InputError(f"--demo has settings of its own; leave out --{', --'.join(other)}")
     folder = Path(args.output_dir or "runs/align-demo")
-    recipe = Recipe(args.algorithm, {**TRAINING, **_assignments(args.set)})
-    document = demo(folder, args.seeds, recipe)
+    recipe = DemoRecipe(args.algorithm, {**TRAINING, **_assignments(args.set)})
+    document = run_demo(folder, args.seeds, recipe)
     return Outcome(document, lambda console: show_demo(console, document, folder))
 
 
 def _settings(args: argparse.Namespace) -> "AlignSettings":
-    from trueward.alignment.rl import AlignSettings
+    from trueward.alignment import AlignSettings
 
     for name in ("policy", "reward_model", "prompts"):
         if not getattr(args, name):
@@ -128,7 +127,7 @@ def _settings(args: argparse.Namespace) -> "AlignSettings":
 
 
 def _shaping(args: argparse.Namespace) -> "Shaping":
-    from trueward.alignment.rl import Shaping
+    from trueward.alignment import Shaping
 
     names = ("center", "ensemble", "penalty", "normalize", "clip", "kl_target", "kl_horizon")
     return Shaping(**{name: getattr(args, name) for name in names})

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trueward.cli.bon_input import check, check_selection, responses_of, sizes
+from trueward.cli.bon_input import check, check_selection, sizes, source_of
 from trueward.cli.outcome import Outcome
 from trueward.cli.scoring import add_scoring_flags, labelled, progress, settings_of
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from trueward.alignment import BestOfN, ScoredPrompts
+    from trueward.alignment import BestOfN, ResponseSource, ScoredPrompts
 
 RESUMES = True
 """Whether an interrupted run goes on when the verb is given again."""
@@ -97,20 +97,21 @@ def _judge(args: argparse.Namespace, models: Mapping[str, str]) -> Outcome:
     check(args, models)
     from trueward.alignment import (
         best_of_n_curves,
-        check_document,
-        document,
+        best_of_n_document,
+        check_request,
         read_scores,
         write_document,
     )
     from trueward.runs import environment
 
-    check_document(args.file, args.output_dir)
+    source = source_of(args)
+    check_request(source, models, args.output_dir)
     if models:
-        scored, facts = _scored(args, models)
+        scored, facts = _scored(args, source, models)
     else:
         scored, facts = read_scores(args.file), {"source": args.file, "models": {}}
     result = best_of_n_curves(scored, sizes(args.n) if args.n else None, seed=args.seed)
-    found = document(result, scored, {"seed": args.seed, **facts})
+    found = best_of_n_document(result, scored, {"seed": args.seed, **facts})
     found |= {"command": args.command, "environment": environment()}
     path = write_document(found, args.output_dir, overwrite=args.overwrite)
 
@@ -121,17 +122,15 @@ def _judge(args: argparse.Namespace, models: Mapping[str, str]) -> Outcome:
 
 
 def _scored(
-    args: argparse.Namespace, models: Mapping[str, str]
+    args: argparse.Namespace, source: "ResponseSource", models: Mapping[str, str]
 ) -> "tuple[ScoredPrompts, dict[str, Any]]":
-    from trueward.alignment import check_models, check_outputs, judge_responses, response_rows
+    from trueward.alignment import judge_responses, response_rows
 
-    settings, wanted = settings_of(args), responses_of(args)
-    check_outputs(wanted, models, args.output_dir)
-    check_models(models)
+    settings = settings_of(args)
     args.output_dir.mkdir(parents=True, exist_ok=True)
     again: dict[str, Any] = {"overwrite": args.overwrite}
     with progress() as begin:
-        rows = response_rows(wanted, args.output_dir, **again, begin=begin)
+        rows = response_rows(source, args.output_dir, **again, begin=begin)
         judged = judge_responses(rows, models, settings, args.output_dir, **again, begin=begin)
     facts = {
         "source": rows,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from trueward.errors import InputError
 
 if TYPE_CHECKING:
-    from trueward.alignment import Responses
+    from trueward.alignment import ResponseSource
 
 _SAMPLING = ("samples", "max_new_tokens", "temperature")
 
@@ -67,9 +67,9 @@ def check_selection(args: argparse.Namespace, models: Mapping[str, str]) -> None
         raise InputError(f"--n {args.n}: --select takes one size")
 
 
-def responses_of(args: argparse.Namespace) -> "Responses":
-    """Where the responses come from."""
-    from trueward.alignment import Responses, Sampler, SamplingSettings, WorldSource
+def source_of(args: argparse.Namespace) -> "ResponseSource":
+    """Return the origin of the responses."""
+    from trueward.alignment import ResponseSource, Sampler, SamplingSettings, WorldSource
 
     sampler = None
     if args.policy:
@@ -83,4 +83,4 @@ def responses_of(args: argparse.Namespace) -> "Responses":
         )
         sampler = Sampler(args.policy, settings, args.device, args.gold_world)
     world = WorldSource(args.prompts, args.samples, args.seed)
-    return Responses(args.file, sampler, args.gold_world, world)
+    return ResponseSource(args.file, sampler, args.gold_world, world)

@@ -9,7 +9,7 @@ from trueward.report.numbers import MISSING, count, fixed, percent, signed
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from trueward.alignment import BestOfN, Curve, Peak
+    from trueward.alignment import BestOfN, BestOfNCurve, Peak
     from trueward.diagnostics import BestOfNFit
     from trueward.types import Estimate
 
@@ -27,12 +27,14 @@ def curve_tables(result: "BestOfN") -> "Iterator[Table]":
 
 def difference_tables(result: "BestOfN") -> "Iterator[Table]":
     """Gold of each model minus that of the first, where there are several."""
-    if not result.gaps:
+    if not result.differences:
         return
-    table = _table(["model", "n", f"gold − {result.gaps[0].baseline}", "interval", "p (Holm)", ""])
+    table = _table(
+        ["model", "n", f"gold − {result.differences[0].baseline}", "interval", "p (Holm)", ""]
+    )
     table.columns[0].max_width, table.columns[0].justify = 24, "left"
     before = ""
-    for gap in result.gaps:
+    for gap in result.differences:
         shown = gap.estimate
         mark = "**" if gap.p_holm < 1 - result.confidence else ""
         mark = mark or ("*" if shown.low > 0 or shown.high < 0 else "")
@@ -49,7 +51,7 @@ def sentences(result: "BestOfN") -> list[str]:
     """Where gold peaks, by measurement and by the fit, in words."""
     level = f"{percent(result.confidence)} bootstrap intervals over " if result.prompts > 1 else ""
     lines = [f"{level}{count(result.prompts, 'prompt')}; {_samples(result)} samples a row."]
-    if result.gaps:
+    if result.differences:
         lines += [
             "Differences are paired over the same samples; p is corrected for all at once.",
             f"*  {percent(result.confidence)} interval excludes zero.  ** It also survives Holm's "
@@ -58,7 +60,7 @@ def sentences(result: "BestOfN") -> list[str]:
     return lines + [line for curve in result.curves for line in _peaks(curve)]
 
 
-def _peaks(curve: "Curve") -> list[str]:
+def _peaks(curve: "BestOfNCurve") -> list[str]:
     if curve.best is None:
         return [f"{curve.label}: no gold, so only the reward is shown"]
     lines = [f"{curve.label}: highest measured gold at n = {_range(curve.best)}"]

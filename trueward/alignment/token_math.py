@@ -1,21 +1,43 @@
-"""PPO's arithmetic on answers: token rewards, advantages, clipped losses; plain functions.
+"""The arithmetic of policies in training on answers' tokens: KL estimators and PPO's losses.
 
 Every tensor is (answers, tokens) with answers padded on the right; `mask` is 1 on an answer's own
-tokens. Source: Schulman et al. (2017), Proximal Policy Optimization; Schulman et al. (2016), GAE;
-Ziegler et al. (2019) for the KL penalty per token.
+tokens. With ρ_t = log π(y_t | s_t) − log π_ref(y_t | s_t) at token t of a sampled answer, per token
+
+    k1 = ρ        unbiased, can be negative
+    k3 = e^−ρ − 1 + ρ    unbiased, never negative, smaller variance while π is near π_ref
+
+and KL(π ‖ π_ref) of whole answers is the mean over answers of the sum over tokens, in nats.
+Limit: far from the reference e^−ρ has heavy tails; where k1 and k3 part, trust neither closely.
+Sources: Schulman (2020), Approximating KL Divergence; Schulman et al. (2017), Proximal Policy
+Optimization; Schulman et al. (2016), GAE; Ziegler et al. (2019) for the KL penalty per token.
 """
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 Tokens = Float[Tensor, "answers tokens"]
 
 
+def k1(log_ratio: Tokens) -> Tokens:
+    """Return each token's ρ, in nats."""
+    return log_ratio
+
+
+def k3(log_ratio: Tokens) -> Tokens:
+    """Return each token's e^−ρ − 1 + ρ, in nats; without cancellation near 0."""
+    return torch.expm1(-log_ratio) + log_ratio
+
+
+def over_answers(values: Tokens, mask: Bool[Tensor, "answers tokens"]) -> float:
+    """Return the mean over answers of the sum over an answer's own tokens."""
+    return float(values.double().masked_fill(~mask, 0.0).sum(dim=1).mean())
+
+
 def token_rewards(
     scores: Float[Tensor, " answers"], log_ratio: Tokens, mask: Tokens, beta: float
 ) -> Tokens:
-    """r_t = −β·(log π − log π_ref)_t, plus the answer's score at its last token; in logits.
+    """Return r_t = −β·(log π − log π_ref)_t, plus the answer's score at its last token; in logits.
 
     An answer that is masked altogether has no reward.
     """
@@ -28,7 +50,7 @@ def token_rewards(
 def advantages(
     rewards: Tokens, values: Tokens, mask: Tokens, *, gamma: float, lam: float
 ) -> tuple[Tokens, Tokens]:
-    """Generalised advantage estimates A and returns A + V; 0 on padding.
+    """Return generalised advantage estimates A and returns A + V; 0 on padding.
 
     δ_t = r_t + γ·V_{t+1} − V_t, A_t = δ_t + γλ·A_{t+1}; past an answer's last token V and A are 0.
     """
@@ -46,7 +68,7 @@ def advantages(
 
 
 def whitened(values: Tokens, mask: Tokens) -> Tokens:
-    """Mean 0 and population standard deviation 1 over unpadded tokens; 0 on padding."""
+    """Shift and scale to mean 0 and population deviation 1 over unpadded tokens; 0 on padding."""
     mean = masked_mean(values, mask)
     variance = masked_mean((values - mean) ** 2, mask)
     return (values - mean) * torch.rsqrt(variance + 1e-8) * mask
@@ -55,7 +77,10 @@ def whitened(values: Tokens, mask: Tokens) -> Tokens:
 def policy_loss(
     logps: Tokens, old_logps: Tokens, advantage: Tokens, mask: Tokens, low: float, high: float
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """Mean over tokens of −min(ρA, clip(ρ, 1 − low, 1 + high)A), ρ = π/π_old; the clipped share."""
+    """Return the mean over tokens of −min(ρA, clip(ρ, 1 − low, 1 + high)A), and the clipped share.
+
+    ρ = π/π_old.
+    """
     ratio = torch.exp(logps - old_logps)
     plain = -ratio * advantage
     clipped = -ratio.clamp(1 - low, 1 + high) * advantage
@@ -66,12 +91,12 @@ def policy_loss(
 def value_loss(
     values: Tokens, old_values: Tokens, returns: Tokens, mask: Tokens, cliprange: float
 ) -> Float[Tensor, ""]:
-    """Mean over tokens of ½·max((V − R)², (clip(V, V_old ± ε) − R)²), in logits²."""
+    """Return the mean over tokens of ½·max((V − R)², (clip(V, V_old ± ε) − R)²), in logits²."""
     near = torch.clamp(values, old_values - cliprange, old_values + cliprange)
     worse = torch.maximum((values - returns) ** 2, (near - returns) ** 2)
     return 0.5 * masked_mean(worse, mask)
 
 
 def masked_mean(values: Tokens, mask: Tokens) -> Float[Tensor, ""]:
-    """Mean over unpadded tokens."""
+    """Return the mean over unpadded tokens."""
     return (values * mask).sum() / mask.sum().clamp(min=1)

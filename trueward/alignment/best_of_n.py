@@ -1,0 +1,345 @@
+"""Best-of-n by reward models: the gold that it brings, and the n at which gold peaks.
+
+    R_n by the unbiased estimator, mean over rows; KL(n) = log n − (n − 1)/n, in nats
+    fit R = d(α − βd), d = √KL, to gold above R_1
+
+Intervals come from one set of resamplings of prompts, shared by all models, sizes and fits: so
+models are compared paired, and a peak's interval is that of the fit made anew on every draw. One
+prompt alone cannot be resampled: no intervals then.
+Source: Gao, Schulman & Hilton (2023), Scaling Laws for Reward Model Overoptimization.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from trueward.alignment.responses import FILE, ScoredPrompts
+from trueward.diagnostics import BestOfNFit, best_of_n, best_of_n_kl, fit_best_of_n
+from trueward.diagnostics.over_optimization import dust, gains_above
+from trueward.errors import DataError, InputError
+from trueward.files import write_json
+from trueward.runs import check_same, read_record, rows_digest
+from trueward.stats import (
+    CONFIDENCE,
+    DRAWS,
+    Totals,
+    bootstrap_p_value,
+    difference,
+    estimate,
+    holm,
+    resampled_means,
+)
+from trueward.types import Estimate
+
+SCHEMA = "trueward.bon/1"
+
+
+@dataclass(frozen=True)
+class Peak:
+    """A size and its interval, NaN where nothing could be resampled; inf where gold rises on."""
+
+    n: float
+    low: float
+    high: float
+    beyond: float
+    """Share of draws whose peak lies at or beyond the largest measured size."""
+
+
+@dataclass(frozen=True)
+class BestOfNCurve:
+    """One reward model: the reward that best-of-n seems to bring, and the gold that it brings."""
+
+    label: str
+    proxy: tuple[Estimate, ...]
+    gold: tuple[Estimate, ...] | None
+    fit: BestOfNFit | None
+    """None without gold, or with fewer than two sizes above 1."""
+    peak: Peak | None
+    """The size at which the fit peaks."""
+    best: Peak | None
+    """The measured size with the highest gold."""
+
+
+@dataclass(frozen=True)
+class GoldDifference:
+    """Gold of one model minus gold of the first, at one size."""
+
+    label: str
+    baseline: str
+    n: int
+    estimate: Estimate
+    p_value: float
+    p_holm: float
+    """Corrected over all sizes above 1 and all models."""
+
+
+@dataclass(frozen=True)
+class BestOfN:
+    """Curves of all models over the same prompts."""
+
+    ns: tuple[int, ...]
+    kl: tuple[float, ...]
+    prompts: int
+    rows: int
+    samples: tuple[int, int]
+    """Fewest and most of a row."""
+    curves: tuple[BestOfNCurve, ...]
+    differences: tuple[GoldDifference, ...]
+    draws: int
+    confidence: float
+
+    @property
+    def notices(self) -> list[str]:
+        """Reasons for care in reading the curves."""
+        said = []
+        if self.prompts == 1:
+            said.append("one prompt, so there are no intervals: they need several prompts")
+        largest, fewest = self.ns[-1], self.samples[0]
+        if 4 * largest > fewest > 1:
+            said.append(
+                f"n above {max(1, fewest // 4)} rests on few of the {fewest} samples: "
+                "its intervals are wide"
+            )
+        for curve in self.curves:
+            if curve.fit is not None and curve.fit.r_squared < 0.9:
+                said.append(
+                    f"{curve.label}: the fit explains R² = {curve.fit.r_squared:.2f}; believe the "
+                    "points, not its peak"
+                )
+            if curve.peak is not None and curve.peak.n > largest:
+                said.append(
+                    f"{curve.label}: the fit peaks beyond the measured n = {largest}: a guess"
+                )
+        return said
+
+
+def best_of_n_curves(
+    scored: ScoredPrompts,
+    ns: Sequence[int] | None = None,
+    *,
+    draws: int = DRAWS,
+    confidence: float = CONFIDENCE,
+    seed: int = 0,
+) -> BestOfN:
+    """Return curves, fits, peaks and paired differences.
+
+    Args:
+        scored: rewards and gold of every row's samples.
+        ns: sizes; None for powers of two up to the fewest samples. 1 is always among them.
+        draws: resamplings of prompts.
+        confidence: coverage of the intervals.
+        seed: of the resampling.
+
+    Raises:
+        InputError: a size below 1, or above the fewest samples of a row.
+        DataError: models whose samples differ in number.
+    """
+    counts = scored.counts
+    sizes = _sizes(ns, counts)
+    values: dict[_Key, Float[ndarray, "rows ns"]] = {}
+    for label, rows in scored.proxies.items():
+        if [len(row) for row in rows] != counts:
+            raise DataError(f"best-of-n: {label} has rewards of other responses; score it again")
+        values[label, "proxy"] = best_of_n(rows, rows, sizes)
+        if scored.gold is not None:
+            values[label, "gold"] = best_of_n(rows, scored.gold, sizes)
+    means = {key: of_rows.mean(axis=0) for key, of_rows in values.items()}
+    resampled = _resampled(values, scored.prompts, draws, seed)
+    return BestOfN(
+        tuple(sizes),
+        tuple(best_of_n_kl(sizes).tolist()),
+        len(set(scored.prompts)),
+        len(counts),
+        (min(counts), max(counts)),
+        tuple(_curve(label, sizes, means, resampled, confidence) for label in scored.proxies),
+        _differences([*scored.proxies], sizes, means, resampled, confidence) if scored.gold else (),
+        draws,
+        confidence,
+    )
+
+
+_Key = tuple[str, str]
+"""A model, and `proxy` or `gold`."""
+
+
+def _sizes(ns: Sequence[int] | None, counts: list[int]) -> list[int]:
+    fewest = min(counts)
+    if ns is None:
+        return [2**k for k in range(fewest.bit_length())]
+    if not ns or min(ns) < 1 or max(ns) > fewest:
+        raise InputError(
+            f"--n: expected sizes from 1 to {fewest}, the fewest samples (row "
+            f"{counts.index(fewest)}); got {', '.join(map(str, ns)) or 'none'}"
+        )
+    return sorted({1, *ns})
+
+
+def _resampled(
+    values: dict[_Key, ndarray], prompts: Sequence[str], draws: int, seed: int
+) -> dict[_Key, Float[ndarray, "draws ns"]]:
+    """Means under each draw, prompts resampled whole; NaN with one prompt, which never varies."""
+    index = {name: slot for slot, name in enumerate(dict.fromkeys(prompts))}
+    if len(index) == 1:
+        return {key: np.full((draws, rows.shape[1]), np.nan) for key, rows in values.items()}
+    slots = np.array([index[name] for name in prompts])
+    wide = np.concatenate(list(values.values()), axis=1)
+    sums = np.zeros((len(index), wide.shape[1]))
+    np.add.at(sums, slots, wide)
+    counts = np.broadcast_to(np.bincount(slots).astype(float)[:, None, None], (*sums.shape, 1))
+    means = resampled_means(Totals(sums[:, :, None], counts), draws=draws, seed=seed)
+    return dict(zip(values, np.split(means, len(values), axis=1), strict=True))
+
+
+def _curve(
+    label: str,
+    sizes: list[int],
+    means: dict[_Key, ndarray],
+    resampled: dict[_Key, ndarray],
+    confidence: float,
+) -> BestOfNCurve:
+    def estimates(kind: str) -> tuple[Estimate, ...]:
+        draws = resampled[label, kind]
+        return tuple(
+            estimate(float(mean), draws[:, i], confidence)
+            for i, mean in enumerate(means[label, kind])
+        )
+
+    if (label, "gold") not in means:
+        return BestOfNCurve(label, estimates("proxy"), None, None, None, None)
+    gold, draws = means[label, "gold"], resampled[label, "gold"]
+    fits = len(sizes) > 2
+    return BestOfNCurve(
+        label,
+        estimates("proxy"),
+        estimates("gold"),
+        fit_best_of_n(sizes, gold, start=float(gold[0])) if fits else None,
+        _fitted_peak(sizes, gold, draws, confidence) if fits else None,
+        _measured_peak(sizes, gold, draws, confidence),
+    )
+
+
+def _differences(
+    labels: list[str],
+    sizes: list[int],
+    means: dict[_Key, ndarray],
+    resampled: dict[_Key, ndarray],
+    confidence: float,
+) -> tuple[GoldDifference, ...]:
+    first, found = labels[0], []
+    for label in labels[1:]:
+        gap, draws = (difference(of[label, "gold"], of[first, "gold"]) for of in (means, resampled))
+        for i, n in enumerate(sizes):
+            if n > 1:
+                shown = estimate(float(gap[i]), draws[:, i], confidence)
+                found.append((label, n, shown, bootstrap_p_value(draws[:, i])))
+    adjusted = holm([p for *_, p in found])
+    return tuple(
+        GoldDifference(label, first, n, shown, p, corrected)
+        for (label, n, shown, p), corrected in zip(found, adjusted, strict=True)
+    )
+
+
+def _fitted_peak(
+    ns: Sequence[int],
+    gold: Float[ndarray, " ns"],
+    draws: Float[ndarray, "draws ns"],
+    confidence: float,
+) -> Peak:
+    """Return the peak of R = d(α − βd), and of the same fit made anew on every draw."""
+    fit = fit_best_of_n(ns, gold, start=float(gold[0]))
+    # least squares is linear in gold: the fit of a draw is the sum of those of its parts
+    parts = [fit_best_of_n(ns, unit, start=0.0) for unit in np.eye(len(ns))]
+    defined = _defined(draws)
+    gains = gains_above(defined, defined[:, :1]) if defined.size else defined
+    alphas, betas = gains @ [p.alpha for p in parts], gains @ [p.beta for p in parts]
+    drawn = [
+        BestOfNFit(float(a), float(b), math.nan, math.nan, fit.points, fit.reach).peak_n
+        for a, b in zip(alphas, betas, strict=True)
+    ]
+    return _peak(fit.peak_n, np.array(drawn), max(ns), confidence)
+
+
+def _measured_peak(
+    ns: Sequence[int],
+    gold: Float[ndarray, " ns"],
+    draws: Float[ndarray, "draws ns"],
+    confidence: float,
+) -> Peak:
+    """Return the measured size whose mean gold is highest, the smallest of several."""
+    sizes = np.asarray(ns, dtype=np.float64)
+    drawn = sizes[_highest(_defined(draws))]
+    return _peak(float(sizes[_highest(gold[None])[0]]), drawn, max(ns), confidence)
+
+
+def _highest(rows: Float[ndarray, "rows ns"]) -> ndarray:
+    """Return in each row the first place whose value is the highest, up to rounding."""
+    if not rows.size:
+        return np.zeros(0, dtype=np.int64)
+    return np.asarray((rows >= rows.max(axis=1, keepdims=True) - dust(rows)).argmax(axis=1))
+
+
+def _defined(draws: Float[ndarray, "draws ns"]) -> Float[ndarray, "defined ns"]:
+    return draws[~np.isnan(draws).any(axis=1)]
+
+
+def _peak(value: float, drawn: ndarray, largest: int, confidence: float) -> Peak:
+    if not drawn.size:
+        return Peak(value, math.nan, math.nan, math.nan)
+    tail = (1 - confidence) / 2
+    # a draw's own value, since one between a number and infinity is undefined
+    low, high = np.quantile(drawn, [tail, 1 - tail], method="inverted_cdf")
+    return Peak(value, float(low), float(high), float((drawn >= largest).mean()))
+
+
+def best_of_n_document(
+    result: BestOfN, scored: ScoredPrompts, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the result with what it was made of, as `bon.json` has it."""
+    gold = None if scored.gold is None else [row.tolist() for row in scored.gold]
+    made_of = {"rows": rows_digest([{"prompts": scored.prompts, "gold": gold}])}
+    for label, rows in scored.proxies.items():
+        made_of[f"rewards of {label}"] = rows_digest([{"rewards": [row.tolist() for row in rows]}])
+    return {
+        "schema": SCHEMA,
+        "made_of": made_of,
+        "settings": dict(settings),
+        "n": result.ns,
+        "kl": result.kl,
+        "prompts": result.prompts,
+        "rows": result.rows,
+        "samples": {"fewest": result.samples[0], "most": result.samples[1]},
+        "draws": result.draws,
+        "confidence": result.confidence,
+        "curves": [_curve_document(curve) for curve in result.curves],
+        "differences": [asdict(one) for one in result.differences],
+        "notices": result.notices,
+    }
+
+
+def _curve_document(curve: BestOfNCurve) -> dict[str, Any]:
+    found = asdict(curve)
+    if curve.fit is not None:
+        found["fit"] |= {"peak_d": curve.fit.peak_d, "peak_gain": curve.fit.peak_gain}
+    return {"model": found.pop("label"), **found}
+
+
+def write_document(found: Mapping[str, Any], folder: Path, *, overwrite: bool) -> Path:
+    """Write `bon.json`; one of the same rows is replaced, with other sizes or further models.
+
+    Raises:
+        OutputExistsError: one is there of other rows, or of other rewards under a model's name.
+    """
+    path = folder / FILE
+    if path.exists() and not overwrite:
+        earlier = read_record(path).get("made_of", {})
+        shared = {name: found["made_of"].get(name, value) for name, value in earlier.items()}
+        check_same(path, path, shared or found["made_of"])
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(found, path)
+    return path

@@ -1,0 +1,324 @@
+"""The demo: on the embedded world, policies on reward models of three objectives, against gold."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import disable_progress_bars
+from scipy.linalg import block_diag
+from torch.nn.functional import cross_entropy
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from trueward.alignment.policy_training import WORLD, AlignSettings, align
+from trueward.errors import InputError
+from trueward.files import write_json, write_text
+from trueward.goldworld import (
+    BASE_PATH,
+    WorldConfig,
+    build_scenarios,
+    draw_task,
+    format_prompt,
+    train_tasks,
+    train_writers,
+    write,
+)
+from trueward.processes import in_processes, quiet
+from trueward.results import RunResult
+from trueward.runs import refuse
+from trueward.stats import Totals, estimate, plain_means, resampled_means
+from trueward.training.run import RESULT_FILE, run
+from trueward.training.settings import WORLD_TRAINING
+
+SCHEMA = "trueward.align-demo/1"
+DEMO_FILE = "demo.json"
+BASELINE = "bt"
+OBJECTIVES = (BASELINE, "bsr", "aplot")
+WORKERS = 2
+IGNORED = -100
+TRAINING: Mapping[str, Any] = {
+    "max_steps": 80,
+    "per_device_train_batch_size": 64,
+    "num_generations": 4,
+    "learning_rate": 1e-4,
+    "beta": 0.05,
+    "max_completion_length": 64,
+    "lr_scheduler_type": "constant",
+    "save_steps": 40,
+    "save_total_limit": 1,
+    "save_only_model": False,
+    "disable_tqdm": True,
+}
+"""Fields of TRL's configuration, for each algorithm alike."""
+
+
+@dataclass(frozen=True)
+class PolicyRecipe:
+    """The supervision of the policy."""
+
+    steps: int = 150
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    seed: int = 0
+    cue_strength: float = WorldConfig.cue_strength
+
+
+@dataclass(frozen=True)
+class DemoRecipe:
+    """The policy, the reward models and the training of the one on the others."""
+
+    algorithm: str = "rloo"
+    training: Mapping[str, Any] = field(default_factory=lambda: TRAINING)
+    policy: PolicyRecipe = field(default_factory=PolicyRecipe)
+    reward_training: Mapping[str, Any] = field(default_factory=lambda: WORLD_TRAINING)
+    watch_prompts: int = 96
+    watch_every: int = 10
+
+
+def run_demo(folder: Path, seeds: int, recipe: DemoRecipe | None = None) -> dict[str, Any]:
+    """Run what is missing and compare gold along the runs; two processes of one thread each.
+
+    Args:
+        folder: of everything; an interrupted demo goes on in it, a finished one takes more seeds.
+        seeds: of reward model, policy training and watched prompts; the world is always the same.
+        recipe: how all is trained.
+
+    Raises:
+        InputError: no seed.
+        OutputExistsError: the folder holds a demo of as many seeds, or of other settings.
+        KeyboardInterrupt: stopped by a signal; the runs have checkpoints to go on from.
+    """
+    if seeds < 1:
+        raise InputError(f"--seeds: expected at least 1, got {seeds}")
+    file = folder / DEMO_FILE
+    found = int(json.loads(file.read_text(encoding="utf-8"))["seeds"]) if file.is_file() else 0
+    if found >= seeds:
+        refuse(
+            folder, f"holds a finished demo of --seeds {found}; ask for more, or choose another -o"
+        )
+    recipe = recipe or DemoRecipe()
+    runs = [DemoRun(o, s, folder, recipe) for s in range(seeds) for o in OBJECTIVES]
+    missing = [one for one in runs if one.document() is None]
+    folder.mkdir(parents=True, exist_ok=True)
+    list(in_processes(prepare, [(folder, recipe)], workers=1))
+    list(in_processes(train_both, missing, workers=WORKERS, fresh=True))
+    finished = [(r, d) for r in runs if (d := r.document()) is not None]
+    document = {
+        "schema": SCHEMA,
+        "seeds": seeds,
+        "algorithm": recipe.algorithm,
+        "training": recipe.training,
+        "runs": [summary(r.objective, r.seed, d, r.measures()) for r, d in finished],
+        "verdict": verdict([(r.objective, r.seed, d) for r, d in finished]),
+    }
+    write_json(document, file)
+    return document
+
+
+@dataclass(frozen=True)
+class DemoRun:
+    """One objective and one seed: a reward model, and a policy trained on it."""
+
+    objective: str
+    seed: int
+    demo: Path
+    recipe: DemoRecipe
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the reward model and the policy."""
+        return self.demo / f"{self.objective}-seed{self.seed}"
+
+    @property
+    def settings(self) -> AlignSettings:
+        """The settings of the policy's training."""
+        return AlignSettings(
+            policy=str(self.demo / "policy"),
+            reward_models=(str(self.folder / "reward" / "model"),),
+            prompts=str(self.demo / "prompts.jsonl"),
+            output_dir=str(self.folder / "align"),
+            algorithm=self.recipe.algorithm,
+            gold=WORLD,
+            norm_data=str(self.demo / "pairs.jsonl"),
+            watch_prompts=self.recipe.watch_prompts,
+            watch_every=self.recipe.watch_every,
+            seed=self.seed,
+            training=self.recipe.training,
+        )
+
+    def document(self) -> dict[str, Any] | None:
+        """Return the document of the policy's training, if it is finished.
+
+        Raises:
+            OutputExistsError: it was run with other settings.
+        """
+        settings = self.settings
+        found = settings.run.earlier()
+        if found is None:
+            return None
+        settings.run.check_same(found, settings.identity())
+        return found if found["finished"] else None
+
+    def measures(self) -> dict[str, float]:
+        """Return the mean of each measure of the reward model."""
+        scores = RunResult.read(self.folder / "reward" / RESULT_FILE).scores
+        return {name: float(np.nanmean(found.values)) for name, found in scores.items()}
+
+
+def prepare(given: tuple[Path, DemoRecipe]) -> None:
+    """Write what all runs share: the policy, its prompts, and the reward models' training pairs."""
+    _settle()
+    folder, recipe = given
+    world_policy(folder / "policy", recipe.policy)
+    tasks = train_tasks(WorldConfig()).values()
+    _write_rows(({"prompt": format_prompt(task)} for task in tasks), folder / "prompts.jsonl")
+    pairs = build_scenarios(WorldConfig()).train.select_columns(["prompt", "chosen", "rejected"])
+    _write_rows(pairs.to_list(), folder / "pairs.jsonl")
+
+
+def train_both(demo_run: DemoRun) -> None:
+    """Train the policy on the reward model, and the reward model before unless it is there."""
+    _settle()
+    folder = demo_run.folder / "reward"
+    if not (folder / RESULT_FILE).is_file():
+        run(
+            model=str(BASE_PATH),
+            objective=demo_run.objective,
+            seed=demo_run.seed,
+            scenarios=build_scenarios(WorldConfig()),
+            folder=folder,
+            training=demo_run.recipe.reward_training,
+            accuracy_threshold=0.75,
+            probe_pairs=0,
+            keep_model=True,
+        )
+    align(demo_run.settings)
+
+
+def _settle() -> None:
+    """Make this process a quiet one of one thread."""
+    quiet()
+    disable_progress_bars()
+    torch.set_num_threads(1)
+
+
+def _write_rows(rows: Iterable[Mapping[str, Any]], path: Path) -> None:
+    write_text("".join(json.dumps(row) + "\n" for row in rows), path)
+
+
+def world_policy(folder: Path, recipe: PolicyRecipe | None = None) -> Path:
+    """Supervise the world's policy into `folder`, unless it lies there; a minute on a CPU core.
+
+    It is the packaged base, and answers as the eight training writers do on average, their spurious
+    cue included. Nats are taken over the tokens of answers and the closing token.
+    """
+    if (folder / "model.safetensors").is_file():
+        return folder
+    recipe = recipe or PolicyRecipe()
+    torch.manual_seed(recipe.seed)
+    model = AutoModelForCausalLM.from_pretrained(BASE_PATH, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(BASE_PATH)
+    optimizer = torch.optim.AdamW(model.parameters(), recipe.learning_rate, weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, recipe.steps)
+    for ids, labels in _batches(recipe, tokenizer):
+        logits = model(input_ids=ids, attention_mask=(ids != tokenizer.pad_token_id).long()).logits
+        loss = cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten())
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+    aside = folder.with_name(folder.name + ".part")
+    model.config.use_cache = True
+    model.save_pretrained(aside)
+    tokenizer.save_pretrained(aside)
+    aside.rename(folder)
+    return folder
+
+
+def _batches(recipe: PolicyRecipe, tokenizer: Any) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Fresh prompts and answers; of the labels only answers and <eos> count."""
+    rng = Random(f"goldworld/policy/{recipe.seed}")
+    writers = train_writers(recipe.cue_strength)
+    for _ in range(recipe.steps):
+        rows = []
+        for _ in range(recipe.batch_size):
+            task = draw_task(rng, held_out=False)
+            prompt = tokenizer(format_prompt(task))["input_ids"]
+            answer = tokenizer(write(rng, task, rng.choice(writers)))["input_ids"]
+            rows.append((prompt, [*answer, tokenizer.eos_token_id]))
+        width = max(len(prompt) + len(answer) for prompt, answer in rows)
+        ids = torch.full((len(rows), width), tokenizer.pad_token_id)
+        labels = torch.full_like(ids, IGNORED)
+        for i, (prompt, answer) in enumerate(rows):
+            end = len(prompt) + len(answer)
+            ids[i, :end] = torch.tensor([*prompt, *answer])
+            labels[i, len(prompt) : end] = torch.tensor(answer)
+        yield ids, labels
+
+
+def summary(
+    objective: str, seed: int, document: Mapping[str, Any], measures: Mapping[str, float]
+) -> dict[str, Any]:
+    """Return one run, the document of `align.json`, in a line of numbers, and its curve."""
+    points = document["points"]
+    return {
+        "objective": objective,
+        "seed": seed,
+        "gold_start": points[0]["gold"],
+        "gold_best": document["best"]["gold"],
+        "step_best": document["best"]["step"],
+        "gold_last": points[-1]["gold"],
+        "distance_last": points[-1]["distance"],
+        "alarms": document["alarms"],
+        "fit": document["fit"],
+        "reward_model": dict(measures),
+        "curve": {n: [p[n] for p in points] for n in ("step", "distance", "proxy", "gold")},
+    }
+
+
+def verdict(runs: Sequence[tuple[str, int, Mapping[str, Any]]]) -> list[str]:
+    """Return a line an objective: its gold at the end, compared with Bradley–Terry's.
+
+    Runs are objective, seed and the document of `align.json`. They are paired by seed and prompt;
+    the interval is a bootstrap over prompts and seeds; of one seed, over its prompts alone.
+    """
+    by_objective: dict[str, dict[int, Mapping[str, Any]]] = {}
+    for objective, seed, document in runs:
+        by_objective.setdefault(objective, {})[seed] = document
+    lines = []
+    for objective, found in by_objective.items():
+        change = [d["points"][-1]["gold"] - d["points"][0]["gold"] for d in found.values()]
+        lost = [d["best"]["gold"] - d["points"][-1]["gold"] for d in found.values()]
+        line = (
+            f"{objective}: gold changed by {np.mean(change):+.3f} in training, and ended "
+            f"{np.mean(lost):.3f} below its best"
+        )
+        if all(document["best"]["step"] == 0 for document in found.values()):
+            line += ", which was its start"
+        if objective != BASELINE:
+            line += _compared(found, by_objective[BASELINE])
+        lines.append(line)
+    seeds = len({seed for _, seed, _ in runs})
+    over = f"{seeds} seeds; the intervals are over prompts and seeds"
+    return [*lines, f"over {over if seeds > 1 else '1 seed; the intervals are over prompts alone'}"]
+
+
+def _compared(found: Mapping[int, Any], base: Mapping[int, Any]) -> str:
+    gaps = [
+        np.subtract(*(d["points"][-1]["gold_each"] for d in (document, base[seed])))[:, None]
+        for seed, document in found.items()
+    ]
+    counts = block_diag(*map(np.ones_like, gaps))  # a prompt is one seed's alone
+    totals = Totals(block_diag(*gaps)[:, None], counts[:, None])
+    gap = estimate(float(plain_means(totals)[0]), resampled_means(totals)[:, 0])
+    interval = f"{gap.value:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})"
+    if gap.low > 0:
+        return f"; at the end better than {BASELINE} by {interval}"
+    if gap.high < 0:
+        return f"; at the end worse than {BASELINE} by {interval}"
+    return f"; at the end not to be told apart from {BASELINE}: {interval}"

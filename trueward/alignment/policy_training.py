@@ -1,0 +1,313 @@
+"""One run of `trueward align`: a policy trained on reward models, watched, recorded, resumable."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+from accelerate import PartialState
+from datasets import Dataset
+from transformers import ProgressCallback
+from transformers.trainer_callback import PrinterCallback
+
+from trueward.alignment.callbacks import (
+    STATE_FILE,
+    EpochOrder,
+    KeepState,
+    KlControl,
+    StopOnNan,
+    check_beta,
+    train,
+)
+from trueward.alignment.reward_function import REFERENCE, RewardFunction, Shaping
+from trueward.alignment.trainers import reference_of, rl_trainer, trainer_config
+from trueward.alignment.watch import (
+    Gold,
+    NormRange,
+    Point,
+    Watch,
+    WatchSettings,
+    best,
+    norm_range,
+    norms_of,
+    trl_draw,
+)
+from trueward.data import load_rows, to_pairs
+from trueward.data.messages import checked_turns, plain_text
+from trueward.diagnostics import fit_rl
+from trueward.errors import DataError, InputError
+from trueward.files import plain, write_json
+from trueward.goldworld import score_text
+from trueward.runs import Run, RunKind, environment, last_checkpoint
+from trueward.scorer import Scorer
+from trueward.training.main_rank import from_first
+from trueward.types import Turns
+
+logger = logging.getLogger(__name__)
+SCHEMA = "trueward.align/1"
+FILE = "align.json"
+POLICY = "policy"
+BEST = "best"
+WORLD = "goldworld"
+NORM_PAIRS = 300
+KIND = RunKind(
+    document=FILE,
+    identity="settings",
+    foreign="is not empty and holds no run; choose another -o",
+    finished="holds a finished run; choose another -o",
+    other="holds a run with other settings; choose another -o",
+    option="-o",
+)
+
+
+@dataclass(frozen=True)
+class AlignSettings:
+    """One run of a policy against one reward model or an ensemble of them.
+
+    Raises:
+        InputError: a number out of its range, or no reward model.
+    """
+
+    policy: str
+    """Folder or hub name of the causal language model to train; also the reference."""
+    reward_models: tuple[str, ...]
+    prompts: str
+    """Rows `{prompt}`, in any form that `load_rows` reads."""
+    output_dir: str
+    algorithm: str = "rloo"
+    gold: str | None = None
+    """`goldworld`, or a reward model that stands for the truth; looked at, never trained on."""
+    shaping: Shaping = field(default_factory=Shaping)
+    watch_prompts: int = 64
+    """Prompts that are held out and watched."""
+    watch_every: int = 20
+    """Optimiser steps between looks."""
+    norm_data: str | None = None
+    """Pairs that the reward model was trained on, for the usual range of its norms."""
+    stop_on_overoptimization: bool = False
+    max_length: int | None = None
+    truncation: str | None = None
+    """Of the reward model's sequences; None: as it was trained."""
+    seed: int = 0
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of TRL's configuration."""
+
+    def __post_init__(self) -> None:
+        if not self.reward_models:
+            raise InputError("expected at least one reward model, got none")
+        for name, least in (("watch_prompts", 10), ("watch_every", 1)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name}: expected at least {least}, got {getattr(self, name)}")
+
+    def identity(self) -> dict[str, Any]:
+        """Return the settings that two sittings of one run must share."""
+        free = ("output_dir", "stop_on_overoptimization")
+        return {name: v for name, v in asdict(self).items() if name not in free}
+
+    @property
+    def run(self) -> Run:
+        """The folder of the run."""
+        return Run(Path(self.output_dir), KIND)
+
+
+def align(settings: AlignSettings) -> dict[str, Any]:
+    """Train the policy; return the document of `align.json`.
+
+    The folder gets `policy` (the last), `best` (of the watched criterion), checkpoints and
+    `align.json`. Interrupted, the same call goes on from the last checkpoint as if it had not
+    been.
+
+    Raises:
+        InputError: settings, data or models are not what they must be; nothing is written.
+        RunError: a reward, gradient or loss is not a number; the batch is saved.
+        KeyboardInterrupt: stopped by a signal, with a checkpoint to go on from.
+    """
+    folder = Path(settings.output_dir)
+    from_first(
+        lambda: settings.run.claim(settings.identity())
+    )  # before the first rank writes there
+    training: Mapping[str, Any] = {"seed": settings.seed, **settings.training}
+    args = trainer_config(settings.algorithm, training, settings.output_dir)
+    check_beta(settings.shaping, args.beta)
+    prompts = read_prompts(
+        settings.prompts,
+        watch=settings.watch_prompts,
+        seed=settings.seed,
+        references=settings.shaping.center,
+    )
+    if prompts.left_out:
+        logger.warning("%d rows repeat a prompt and are left out", prompts.left_out)
+    scorers = load_scorers(settings)
+    reward = RewardFunction(scorers, settings.shaping, folder=folder)
+    watch = _watch(settings, prompts.watched, scorers)
+    control = KlControl(settings.shaping)
+    keep = KeepState(watch=watch, moments=reward, kl=control)
+    callbacks = (EpochOrder(), control, watch, StopOnNan(reward), keep)
+    trainer = rl_trainer(
+        settings.algorithm, settings.policy, reward, args, prompts.train, callbacks
+    )
+    for noisy in (ProgressCallback, PrinterCallback):
+        trainer.remove_callback(noisy)
+    control.trainer = trainer
+    watch.beta = lambda: trainer.beta
+    watch.draw = trl_draw(trainer, reference_of(settings.policy, trainer))
+    watch.keep = lambda: trainer.save_model(str(folder / BEST))
+    watch.changed = lambda watch: _write(watch, settings, finished=False)
+    checkpoint = last_checkpoint(folder, STATE_FILE)
+    if checkpoint is not None:
+        keep.restore(checkpoint)
+    train(trainer, watch, checkpoint)
+    watch.look(trainer.state.global_step)
+    trainer.save_model(str(folder / POLICY))
+    return _write(watch, settings, finished=True)
+
+
+@dataclass(frozen=True)
+class PolicyPrompts:
+    """Training rows with `prompt` (and `reference`, where the file has it), and watched prompts."""
+
+    train: Dataset
+    watched: list[Turns]
+    left_out: int
+    """Rows whose prompt is watched, or came before; they are not trained on twice."""
+
+
+def read_prompts(source: str, *, watch: int, seed: int, references: bool = False) -> PolicyPrompts:
+    """Split rows `{prompt, reference (optional)}` into prompts to train on and to watch.
+
+    Raises:
+        DataError: a row without a prompt, text and messages mixed, too few different prompts, or
+            with `references` a row to train on that has none.
+    """
+    rows: dict[str, tuple[int, dict[str, Turns]]] = {}
+    data = load_rows(source)
+    for number, row in enumerate(data):
+        kept = _prompt_row(row, f"{source}: row {number}")
+        rows.setdefault(repr(kept["prompt"]), (number, kept))
+    if len({isinstance(row["prompt"], str) for _, row in rows.values()}) > 1:
+        raise DataError(f"{source}: some prompts are text and some messages; give one kind")
+    if len(rows) <= watch:
+        raise DataError(
+            f"{source}: expected more than the {watch} watched prompts, got {len(rows)} different "
+            "ones; add prompts, or watch fewer"
+        )
+    drawn = list(rows.values())
+    Random(f"watch/{seed}").shuffle(drawn)
+    watched, train = drawn[:watch], drawn[watch:]
+    missing = [number for number, row in train if not row.get(REFERENCE)]
+    if references and missing:
+        raise DataError(
+            f"{source}: row {min(missing)}: centring needs a field {REFERENCE!r} with an answer, "
+            f"and {len(missing)} of {len(train)} rows to train on have none; add it, or leave "
+            "centring off"
+        )
+    kept_rows = Dataset.from_list([row for _, row in train])
+    return PolicyPrompts(kept_rows, [row["prompt"] for _, row in watched], len(data) - len(rows))
+
+
+def _prompt_row(row: dict[str, object], where: str) -> dict[str, Turns]:
+    if row.get("prompt") in (None, "", []):
+        raise DataError(f"{where}: expected a field 'prompt', got {', '.join(row) or 'nothing'}")
+    names = [n for n in ("prompt", REFERENCE) if row.get(n) is not None]
+    return {name: checked_turns(row[name], f"{where}, field {name!r}") for name in names}
+
+
+def load_scorers(settings: AlignSettings) -> list[Scorer]:
+    """Load the reward models. Raises ModelError where one is none."""
+    return [Scorer.from_pretrained(path, **_limits(settings)) for path in settings.reward_models]
+
+
+def load_gold(settings: AlignSettings) -> Gold | None:
+    """Return the gold as a function of prompts and answers, if one was named."""
+    if settings.gold is None:
+        return None
+    if settings.gold == WORLD:
+        return _world_gold
+    return Scorer.from_pretrained(settings.gold, **_limits(settings)).score
+
+
+def _limits(settings: AlignSettings) -> dict[str, Any]:
+    """Of sequences, where other ones than a model was trained with are asked for."""
+    given = {"max_length": settings.max_length, "truncation": settings.truncation}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _world_gold(prompts: Sequence[Turns], answers: Sequence[Turns]) -> list[float]:
+    """The embedded world's exact reward. Raises DataError for a prompt of another world."""
+    both = zip(prompts, answers, strict=True)
+    return [score_text(plain_text(prompt), plain_text(answer)) for prompt, answer in both]
+
+
+def usual_norms(settings: AlignSettings, scorer: Scorer) -> NormRange | None:
+    """Return the range of norms on the reward model's training data, where that was named.
+
+    Raises:
+        DataError: the rows are no pairs of text or messages.
+    """
+    if settings.norm_data is None:
+        return None
+    pairs, _ = to_pairs(load_rows(settings.norm_data))
+    if "prompt" not in pairs.column_names:
+        raise DataError(f"{settings.norm_data}: expected pairs of text or messages, got token ids")
+    pairs = pairs.select(range(min(NORM_PAIRS, len(pairs))))
+    both = [list(sides) for sides in zip(pairs["chosen"], pairs["rejected"], strict=True)]
+    return norm_range(norms_of(scorer.read_groups(pairs["prompt"], both)), "training data")
+
+
+def _watch(settings: AlignSettings, prompts: Sequence[Turns], scorers: Sequence[Scorer]) -> Watch:
+    watched = WatchSettings(
+        prompts=prompts,
+        scorers=scorers,
+        shaping=settings.shaping,
+        gold=load_gold(settings),
+        every=settings.watch_every,
+        seed=settings.seed,
+        stop=settings.stop_on_overoptimization,
+    )
+    return Watch(watched, usual=usual_norms(settings, scorers[0]))
+
+
+def _write(watch: Watch, settings: AlignSettings, *, finished: bool) -> dict[str, Any]:
+    document = align_document(watch, settings.identity(), environment(), finished)
+    if PartialState().is_main_process:
+        folder = Path(settings.output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(document, folder / FILE)
+    return document
+
+
+def align_document(
+    watch: Watch, settings: Mapping[str, Any], environment: Mapping[str, str], finished: bool
+) -> dict[str, Any]:
+    """Return the document of `align.json` so far, in JSON's own types."""
+    top = best(watch.points)
+    document = {
+        "schema": SCHEMA,
+        "settings": settings,
+        "environment": environment,
+        "finished": finished,
+        "stopped": "over-optimization" if watch.stopped else None,
+        "criterion": "proxy" if top.gold is None else "gold",
+        "best": {"step": top.step, "proxy": top.proxy, "gold": top.gold, "folder": BEST},
+        "usual_norms": asdict(watch.usual) if watch.usual else None,
+        "alarms": [asdict(alarm) for alarm in watch.alarms],
+        "watch_seconds": watch.seconds,
+        "points": [{**asdict(p), "distance": p.distance} for p in watch.points],
+        "fit": gold_fit(watch.points),
+    }
+    return dict(plain(document))
+
+
+def gold_fit(points: Sequence[Point]) -> dict[str, Any] | None:
+    """Fit R = d(α − β log d) to gold against d = √KL; None without gold, or with a `reason`."""
+    start, *later = points
+    if start.gold is None:
+        return None
+    try:
+        fit = fit_rl([p.kl_k3 for p in later], np.array([p.gold for p in later]), start=start.gold)
+    except DataError as error:
+        return {"reason": str(error)}
+    return {**asdict(fit), "peak_distance": fit.peak_d, "peak_gain": fit.peak_gain}

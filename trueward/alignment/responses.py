@@ -1,0 +1,368 @@
+"""Prompts with responses, scored: read, sampled or written, judged by reward models, selected."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from trueward.alignment.sampling import Sampler, WorldSource, world_gold
+from trueward.data import stream_rows
+from trueward.data.messages import described
+from trueward.errors import DataError, InputError
+from trueward.evaluate import ScoredRows, ScoreSettings, score_rows
+from trueward.evaluate.own_rows import OwnRow, own_rows
+from trueward.evaluate.rewarded_rows import made_of_rows, reward_file
+from trueward.models import check_base
+from trueward.runs import Begin, RowFile, check_apart, read_record, rows_digest, silent
+
+PROXY = "proxy"
+SAMPLES = "samples.jsonl"
+FILE = "bon.json"
+
+
+@dataclass(frozen=True)
+class ScoredPrompts:
+    """Samples of prompts, each with a reward of every proxy and, where known, a gold score."""
+
+    prompts: tuple[str, ...]
+    """A name for each row's prompt: rows of one prompt are resampled together."""
+    proxies: Mapping[str, tuple[Float[ndarray, " samples"], ...]]
+    gold: tuple[Float[ndarray, " samples"], ...] | None
+
+    @property
+    def counts(self) -> list[int]:
+        """Samples of each row."""
+        return [len(row) for row in next(iter(self.proxies.values()))]
+
+
+def read_scores(source: str, label: str = PROXY) -> ScoredPrompts:
+    """Read rows `{prompt, proxy: [numbers], gold: [numbers]}`: JSONL, or what `load_rows` reads.
+
+    Raises:
+        DataError: naming the row and the field that is not what it must be.
+    """
+    names, proxy, gold = [], [], []
+    for number, fields in enumerate(stream_rows(source)):
+        where = f"{source}: row {number}"
+        names.append(_prompt_name(fields, where))
+        proxy.append(_numbers(fields, PROXY, where))
+        gold.append(_numbers(fields, "gold", where, like=(PROXY, len(proxy[-1]))))
+    return ScoredPrompts(tuple(names), {label: tuple(proxy)}, tuple(gold))
+
+
+def join_rewards(files: Mapping[str, str]) -> ScoredPrompts:
+    """Join the rewards that models gave to the same rows, a file a model, with the rows' `gold`.
+
+    Gold is None where no row has it.
+
+    Raises:
+        DataError: files of different rows, gold in some rows only, or not a number a response.
+    """
+    first = next(iter(files.values()))
+    names: list[str] = []
+    golds: list[ndarray | None] = []
+    rewards: dict[str, list[ndarray]] = {label: [] for label in files}
+    for number, together in enumerate(zip_longest(*map(stream_rows, files.values()))):
+        where = f"{first}: row {number}"
+        if any(one is None for one in together):
+            raise DataError(f"{where}: not every model has this row; score again with --overwrite")
+        names.append(_prompt_name(together[0], where))
+        for of_model, fields in zip(rewards.values(), together, strict=True):
+            of_model.append(_numbers(fields, "rewards", where))
+        golds.append(_gold(together[0], where, len(next(iter(rewards.values()))[-1])))
+    proxies = {label: tuple(values) for label, values in rewards.items()}
+    given = tuple(gold for gold in golds if gold is not None)
+    if given and len(given) < len(golds):
+        row = next(n for n, gold in enumerate(golds) if gold is None)
+        raise DataError(
+            f"{first}: row {row}, field 'gold': missing, and other rows have it; give it to all"
+        )
+    return ScoredPrompts(tuple(names), proxies, given or None)
+
+
+def _gold(fields: Mapping[str, Any], where: str, size: int) -> Float[ndarray, " samples"] | None:
+    if fields.get("gold") is None:
+        return None
+    return _numbers(fields, "gold", where, like=("responses", size))
+
+
+def _numbers(
+    fields: Mapping[str, Any], field: str, where: str, like: tuple[str, int] | None = None
+) -> Float[ndarray, " samples"]:
+    """Return a row's list of finite numbers; `like` names another field and its length."""
+    value = fields.get(field)
+    if not isinstance(value, list) or not value or not all(map(_finite, value)):
+        raise DataError(
+            f"{where}, field {field!r}: expected a list of finite numbers, one a response; "
+            f"got {described(value)}"
+        )
+    if like is not None and len(value) != like[1]:
+        raise DataError(
+            f"{where}, field {field!r}: expected {like[1]} numbers, as {like[0]!r} has; "
+            f"got {len(value)}"
+        )
+    return np.asarray(value, dtype=np.float64)
+
+
+def _finite(one: Any) -> bool:
+    if not isinstance(one, int | float) or isinstance(one, bool):
+        return False
+    try:
+        return math.isfinite(one)
+    except OverflowError:  # a whole number that no float holds
+        return False
+
+
+def _prompt_name(fields: Mapping[str, Any], where: str) -> str:
+    if fields.get("prompt") is None:
+        raise DataError(f"{where}: expected a field 'prompt'; got {', '.join(fields) or 'nothing'}")
+    return rows_digest([{"prompt": fields["prompt"]}])
+
+
+@dataclass(frozen=True)
+class ResponseSource:
+    """The origin of responses and of their gold."""
+
+    file: str | None
+    """Rows with responses, or, for a sampler, with prompts; None for the world's own prompts."""
+    sampler: Sampler | None = None
+    gold_world: bool = False
+    world: WorldSource = WorldSource()
+
+    @property
+    def makes_rows(self) -> bool:
+        """True where rows are written; else the file's are judged as they are."""
+        return self.sampler is not None or self.gold_world
+
+
+@dataclass(frozen=True)
+class JudgedResponses:
+    """Scored prompts, and the counts of what was cut on the way."""
+
+    scored: ScoredPrompts
+    rows: str
+    """The file of responses."""
+    truncated: Mapping[str, int]
+    """By model: sequences cut before scoring."""
+    cut: int
+    """Samples that ended at the policy's `max_new_tokens`."""
+
+
+def check_request(source: ResponseSource, models: Mapping[str, str], folder: Path) -> None:
+    """Refuse models that are not there, and to replace the file that is read.
+
+    Raises:
+        OutputExistsError: an output is that file.
+        ModelError: one of them is not there.
+    """
+    if source.file is not None:
+        check_apart(source.file, folder / FILE)
+        made = [reward_file(folder / SAMPLES)] if source.makes_rows else []
+        for out in (*made, *_reward_files(folder, models).values()):
+            out.check_apart(source.file)
+    for path in models.values():
+        check_base(path)
+
+
+def response_rows(
+    source: ResponseSource, folder: Path, *, overwrite: bool = False, begin: Begin = silent
+) -> str:
+    """Return the file with rows `{prompt, responses[, gold]}`: the one given, or `samples.jsonl`.
+
+    A finished file of the same policy and prompts is kept, an unfinished one gone on with.
+
+    Raises:
+        InputError: neither a file nor the world.
+        DataError: a row that is not what it must be.
+        OutputExistsError: samples of something else are there, or the file itself.
+        ModelError: the policy cannot be read.
+    """
+    out = reward_file(folder / SAMPLES)
+    if source.file is None and not source.gold_world:
+        raise InputError("no rows: name a FILE, or give --gold_world for the world's own prompts")
+    if not source.makes_rows:
+        return str(source.file)
+    if source.file is not None:
+        out.check_apart(source.file)
+    if source.sampler is not None:
+        rows = stream_rows(source.file) if source.file else source.world.prompt_rows()
+        _sample(source.sampler, list(map(dict, rows)), out, overwrite=overwrite, begin=begin)
+        return str(out.path)
+    made = list(_with_gold(source.file) if source.file else source.world.written_rows())
+    identity = {"data": rows_digest(made)}  # all are checked before the first is written
+    if not _ready(out, identity, overwrite):
+        out.write(made, lambda rows, advance: rows, identity, chunk=1)
+    return str(out.path)
+
+
+def _sample(
+    sampler: Sampler, prompts: list[dict[str, Any]], out: RowFile, *, overwrite: bool, begin: Begin
+) -> None:
+    for number, row in enumerate(prompts):
+        if taken := {"responses", "cut"} & row.keys():
+            raise DataError(
+                f"row {number}: field {min(taken)!r} is there already; leave out --policy to "
+                "judge the responses that are there"
+            )
+    identity = {"data": rows_digest(prompts), **sampler.identity()}
+    if _ready(out, identity, overwrite):
+        return
+    each = sampler.settings.samples
+    out.write(
+        range(len(prompts)),
+        sampler.answers(prompts),
+        identity,
+        size=lambda number: each,
+        begin=partial(begin, out.path.name, len(prompts) * each),
+        chunk=1,
+    )
+
+
+def _ready(out: RowFile, identity: Mapping[str, Any], overwrite: bool) -> bool:
+    """Return whether rows of this identity are finished; with `overwrite` remove them first."""
+    if overwrite:
+        out.remove()
+    return out.finished(identity)
+
+
+def judge_responses(
+    rows: str,
+    models: Mapping[str, str],
+    settings: ScoreSettings,
+    folder: Path,
+    *,
+    overwrite: bool = False,
+    begin: Begin = silent,
+) -> JudgedResponses:
+    """Write every model's rewards to `rewards-NAME.jsonl`, and return all of them together.
+
+    Raises:
+        DataError: a row that is not what it must be.
+        ModelError: one of them is no reward model.
+        OutputExistsError: rewards of something else are there, or the rows themselves.
+    """
+    outputs = _reward_files(folder, models)
+    for out in outputs.values():
+        out.check_apart(rows)
+    for label, model in models.items():
+        identity = made_of_rows(model, _checked_rows(rows), settings)
+        if not _ready(outputs[label], identity, overwrite):
+            path = outputs[label].path
+            score_rows(model, rows, path, settings, begin=begin, read=_checked_rows)
+    return JudgedResponses(
+        join_rewards({label: str(out.path) for label, out in outputs.items()}),
+        rows,
+        {name: int(read_record(out.record).get("truncated", 0)) for name, out in outputs.items()},
+        sum(int(row.get("cut") or 0) for row in stream_rows(rows)),
+    )
+
+
+def _reward_files(folder: Path, models: Iterable[str]) -> dict[str, RowFile]:
+    return {
+        label: reward_file(folder / f"rewards-{label.replace('/', '--')}.jsonl") for label in models
+    }
+
+
+def _rows_of_responses(source: str) -> Iterator[OwnRow]:
+    for row in own_rows(source):
+        if row.takes != ("rewards",):
+            raise DataError(f"{row.name}: expected a field 'responses', a list to choose from")
+        yield row
+
+
+def _checked_rows(source: str) -> Iterator[OwnRow]:
+    """Yield rows of responses whose gold and `cut`, if any, fit: seen before a model is run."""
+    for row in _rows_of_responses(source):
+        cut = row.fields.get("cut")
+        if cut is not None and (type(cut) is not int or cut < 0):
+            raise DataError(
+                f"{row.name}, field 'cut': expected how many samples ended at the length limit, "
+                f"got {described(cut)}; rename or drop it"
+            )
+        _gold(row.fields, row.name, len(row.responses))
+        yield row
+
+
+def _with_gold(source: str) -> Iterator[dict[str, Any]]:
+    for row in _rows_of_responses(source):
+        yield {**row.fields, "gold": world_gold(row.fields, row.responses, row.name)}
+
+
+TAKES = ("response", "reward", "response_index")
+"""The fields that take the place of `responses` where the best one is selected."""
+
+
+@dataclass(frozen=True)
+class SelectionRow(OwnRow):
+    """A row of which one response is kept."""
+
+    def with_rewards(self, rewards: Sequence[float]) -> dict[str, Any]:
+        """Return the row with its best response, the first of equals, instead of all of them."""
+        best = max(range(len(rewards)), key=rewards.__getitem__)
+        kept = {name: value for name, value in self.fields.items() if name != "responses"}
+        response = self.fields["responses"][best]
+        return {**kept, **dict(zip(self.takes, (response, rewards[best], best), strict=True))}
+
+
+def select_rows(
+    model: str,
+    source: str,
+    path: Path,
+    settings: ScoreSettings,
+    *,
+    n: int | None = None,
+    overwrite: bool = False,
+    begin: Begin = silent,
+) -> ScoredRows:
+    """Write every row with the best of its first n responses, by reward; resumable.
+
+    `{prompt, responses, …}` becomes `{prompt, …, response, reward, response_index}`; of equal
+    rewards the first wins. All rows are checked before the first is scored.
+
+    Args:
+        model: folder or hub name of a reward model.
+        source: rows, as for `score_rows`.
+        path: the JSONL file to write.
+        settings: how the model scores.
+        n: how many responses are considered; None for all.
+        overwrite: remove an earlier output first.
+        begin: told what begins, and how many responses there are.
+
+    Raises:
+        OutputExistsError: the output is there, or was begun with something else.
+        DataError: a row without responses, or with fewer than n; nothing is written.
+        InputError: n below 1.
+        ModelError: the model is no reward model.
+    """
+    if n is not None and n < 1:
+        raise InputError(f"--n: expected at least 1, got {n}")
+    return score_rows(
+        model,
+        source,
+        path,
+        settings,
+        overwrite=overwrite,
+        begin=begin,
+        read=partial(_selection_rows, n=n),
+        identity={"select": "first highest", "n": n},
+    )
+
+
+def _selection_rows(source: str, n: int | None) -> Iterator[OwnRow]:
+    for row in _rows_of_responses(source):
+        for field in TAKES:
+            if field in row.fields:
+                raise DataError(f"{row.name}: field {field!r} is there already; rename it")
+        if n is not None and len(row.responses) < n:
+            raise DataError(
+                f"{row.name}, field 'responses': expected at least {n} (--n), "
+                f"got {len(row.responses)}"
+            )
+        yield SelectionRow(row.fields, row.name, row.prompt, row.responses[:n], TAKES)

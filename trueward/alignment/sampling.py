@@ -1,0 +1,252 @@
+"""Responses that are sampled: from a local policy, or from the embedded world's writers."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+from trueward.data import Encoder
+from trueward.data.messages import as_messages, as_text, checked_turns
+from trueward.errors import DataError, InputError, ModelError
+from trueward.evaluate.fingerprint import model_digest
+from trueward.evaluate.settings import DTYPES
+from trueward.goldworld import (
+    Task,
+    WorldConfig,
+    format_prompt,
+    held_out_tasks,
+    sample_responses,
+    score_text,
+    train_writers,
+)
+from trueward.models import position_limit
+from trueward.runs import Advance
+from trueward.types import Turns
+
+
+@dataclass(frozen=True)
+class SamplingSettings:
+    """The settings that responses depend on, beside the policy and the prompt.
+
+    Raises:
+        InputError: a number out of its range.
+    """
+
+    samples: int = 16
+    """A prompt."""
+    max_new_tokens: int = 256
+    temperature: float = 1.0
+    """Logits are divided by it; 1 is the policy itself, of which KL(n) speaks."""
+    seed: int = 0
+    text: bool | None = None
+    """Prompts as text even where there is a chat template; None: where there is none."""
+    dtype: str = "float32"
+    batch: int = 64
+    """Samples generated at a time; the draws depend on it."""
+
+    def __post_init__(self) -> None:
+        for name in ("samples", "max_new_tokens", "batch"):
+            if getattr(self, name) < 1:
+                raise InputError(f"--{name}: expected at least 1, got {getattr(self, name)}")
+        if not 0 < self.temperature < float("inf"):
+            raise InputError(f"--temperature: expected above 0, got {self.temperature:g}")
+
+
+@dataclass(frozen=True)
+class PolicySamples:
+    """Responses of a policy to one prompt."""
+
+    texts: tuple[str, ...]
+    cut: int
+    """Number of those that ended at `max_new_tokens`."""
+
+
+class Policy:
+    """A causal language model, sampled from its whole distribution (no top-k, no top-p).
+
+    The same seed gives the same responses, row by row.
+
+    Raises:
+        ModelError: there is no causal language model or no tokenizer at `path`.
+    """
+
+    def __init__(self, path: str, settings: SamplingSettings, device: str | None = None) -> None:
+        try:
+            self.tokenizer = AutoTokenizer.from_pretrained(path)
+            model = AutoModelForCausalLM.from_pretrained(
+                path, dtype=DTYPES[settings.dtype], use_safetensors=True
+            )
+        except (OSError, ValueError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ModelError(f"cannot read a policy at {path!r}: {reason}") from error
+        accelerator = torch.accelerator.current_accelerator()
+        self.model = model.to(device or accelerator or "cpu").eval()
+        self.settings = settings
+        self.encoder = Encoder(self.tokenizer)
+        self.text = self.tokenizer.chat_template is None if settings.text is None else settings.text
+        named = model.generation_config.eos_token_id
+        listed = named if isinstance(named, list) else [named]
+        self._ends = {i for i in (*listed, self.tokenizer.eos_token_id) if i is not None}
+        # the checkpoint's own would fill in penalties and cut-offs, and KL(n) would not hold
+        self.model.generation_config = self._generation_config()
+
+    def encode(self, prompt: Turns) -> list[int]:
+        """Return the token ids that a response is drawn after.
+
+        Raises:
+            DataError: no tokens, messages that cannot be encoded, or no room for a response.
+        """
+        turns = as_text(prompt) if self.text else as_messages(prompt, "user")
+        ids = self.encoder.encode_prompt(turns)
+        limit = position_limit(self.model)
+        longest = len(ids) + self.settings.max_new_tokens
+        if not ids:
+            raise DataError("the prompt has no tokens")
+        if limit is not None and longest > limit:
+            raise DataError(
+                f"{len(ids)} tokens and --max_new_tokens {self.settings.max_new_tokens} are "
+                f"more than the policy's {limit} positions; lower --max_new_tokens"
+            )
+        return ids
+
+    def sample(self, prompt: Turns, row: int) -> PolicySamples:
+        """Draw the responses of a row: a function of settings, prompt and row. Raises as encode."""
+        ids = torch.tensor([self.encode(prompt)], device=self.model.device)
+        devices = [] if self.model.device.type == "cpu" else [self.model.device]
+        texts: list[str] = []
+        cut = 0
+        with torch.random.fork_rng(devices), torch.no_grad():
+            torch.manual_seed(_row_seed(self.settings.seed, row))
+            while len(texts) < self.settings.samples:
+                count = min(self.settings.batch, self.settings.samples - len(texts))
+                given = ids.repeat(count, 1)
+                out = self.model.generate(given, attention_mask=torch.ones_like(given))
+                drawn = out[:, ids.shape[1] :].tolist()
+                cut += sum(not self._ends & set(one) for one in drawn)
+                texts += self.tokenizer.batch_decode(drawn, skip_special_tokens=True)
+        return PolicySamples(tuple(texts), cut)
+
+    def _generation_config(self) -> GenerationConfig:
+        ends = sorted(self._ends)
+        pad = self.tokenizer.pad_token_id
+        return GenerationConfig(
+            do_sample=True,
+            temperature=self.settings.temperature,
+            top_k=0,
+            top_p=1.0,
+            max_new_tokens=self.settings.max_new_tokens,
+            eos_token_id=ends or None,
+            pad_token_id=pad if pad is not None else (ends or [0])[0],
+            use_cache=True,
+        )
+
+
+def _row_seed(seed: int, row: int) -> int:
+    digest = hashlib.sha256(f"bon/{seed}/{row}".encode()).digest()
+    return int.from_bytes(digest[:7], "big")
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A policy that answers rows of prompts."""
+
+    path: str
+    settings: SamplingSettings
+    device: str | None = None
+    gold_world: bool = False
+
+    def identity(self) -> dict[str, Any]:
+        """Return the facts that two sittings must share."""
+        return {
+            "policy": model_digest(self.path),
+            **asdict(self.settings),
+            "gold_world": self.gold_world,
+        }
+
+    def answers(
+        self, prompts: Sequence[Mapping[str, Any]]
+    ) -> Callable[[Sequence[int], Advance], list[dict[str, Any]]]:
+        """Check all rows; return a function from places among them to rows with responses.
+
+        Raises:
+            DataError: a row without a prompt, or too long for the policy.
+            ModelError: the policy cannot be read.
+        """
+        policy = Policy(self.path, self.settings, self.device)
+        turns = [_prompt(policy, row, number) for number, row in enumerate(prompts)]
+
+        def answer(numbers: Sequence[int], advance: Advance) -> list[dict[str, Any]]:
+            rows = []
+            for number in numbers:
+                drawn = policy.sample(turns[number], number)
+                row = {**prompts[number], "responses": list(drawn.texts), "cut": drawn.cut}
+                if self.gold_world:
+                    row["gold"] = world_gold(prompts[number], drawn.texts, f"row {number}")
+                advance(len(drawn.texts))
+                rows.append(row)
+            return rows
+
+        return answer
+
+
+def _prompt(policy: Policy, row: Mapping[str, Any], number: int) -> Turns:
+    where = f"row {number}"
+    if row.get("prompt") is None:
+        raise DataError(f"{where}: expected a field 'prompt'; got {', '.join(row) or 'nothing'}")
+    turns = checked_turns(row["prompt"], f"{where}, field 'prompt'")
+    try:
+        policy.encode(turns)
+    except DataError as error:
+        raise DataError(f"{where}, field 'prompt': {error}") from error
+    return turns
+
+
+@dataclass(frozen=True)
+class WorldSource:
+    """The embedded world's held-out prompts, answered by its training writers or by a policy."""
+
+    prompts: int = 150
+    samples: int = 16
+    """A prompt, where writers answer."""
+    seed: int = 0
+
+    def prompt_rows(self) -> list[dict[str, Any]]:
+        """Return rows `{prompt_id, prompt}`. Raises DataError for a count it cannot draw."""
+        tasks = self._tasks().items()
+        return [{"prompt_id": name, "prompt": format_prompt(task)} for name, task in tasks]
+
+    def written_rows(self) -> Iterator[dict[str, Any]]:
+        """Yield rows with responses of the training writers, and their gold scores."""
+        writers = train_writers(WorldConfig.cue_strength)
+        for name, task in self._tasks().items():
+            responses = [
+                text for text, _ in sample_responses(task, self.samples, self.seed, writers)
+            ]
+            row = {"prompt_id": name, "prompt": format_prompt(task), "responses": responses}
+            yield row | {"gold": world_gold(row, responses, name)}
+
+    def _tasks(self) -> Mapping[str, Task]:
+        least = max(self.prompts, 2000)
+        config = WorldConfig(seed=self.seed, eval_prompts=self.prompts, train_prompts=least)
+        return held_out_tasks(config)
+
+
+def world_gold(row: Mapping[str, Any], responses: Sequence[Any], where: str) -> list[float]:
+    """Return the embedded world's gold score of every response.
+
+    Raises:
+        DataError: the row has gold already, the prompt is none of the world's, or no text.
+    """
+    if row.get("gold") is not None:
+        raise DataError(
+            f"{where}: field 'gold' is there already; drop it, or leave out --gold_world"
+        )
+    if not isinstance(row["prompt"], str) or not all(isinstance(r, str) for r in responses):
+        raise DataError(f"{where}: --gold_world reads prompts and responses as plain text")
+    try:
+        return [score_text(row["prompt"], response) for response in responses]
+    except DataError as error:
+        raise DataError(f"{where}, field 'prompt': {error}") from error

@@ -1,0 +1,405 @@
+"""A policy watched in training: measured on held-out prompts, kept at its best, with alarms."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
+from jaxtyping import Bool, Float
+from numpy import ndarray
+from torch import Tensor
+from transformers import TrainerCallback
+from trl.trainer.utils import pad, use_adapter
+
+from trueward.alignment.reward_function import Shaping, combine
+from trueward.alignment.token_math import k1, k3, over_answers
+from trueward.errors import DataError, RunError
+from trueward.scorer import Rewards, Scorer
+from trueward.types import Turns
+
+Gold = Callable[[Sequence[Turns], Sequence[Turns]], list[float]]
+"""The true score of answers to prompts, where it is known."""
+CENTRAL = (0.01, 0.99)
+PATIENCE = 2
+"""Looks in a row that must agree."""
+STANDARD_ERRORS = 2.0
+OUTSIDE = 0.25
+"""Share of norms outside the usual range that is too much."""
+BEYOND_START = 0.15
+"""By how much that share must also exceed the first look's, which may be large by itself."""
+
+
+@dataclass(frozen=True)
+class PolicyAnswers:
+    """One answer of a policy in training to each prompt; padding is False in `mask`."""
+
+    completions: list[Turns]
+    logps: Float[Tensor, "answers tokens"]
+    reference_logps: Float[Tensor, "answers tokens"]
+    entropy: Float[Tensor, "answers tokens"]
+    """Of the policy's whole distribution before each token, in nats."""
+    mask: Bool[Tensor, "answers tokens"]
+    truncated: list[bool]
+    """True where the answer ended at the length limit."""
+
+
+Draw = Callable[[Sequence[Turns], int], PolicyAnswers]
+"""From prompts and a seed to answers; the seed alone decides the draws."""
+
+
+def trl_draw(trainer: Any, reference: Any | None = None) -> Draw:
+    """Return a draw as a TRL trainer's: its tokens, template, temperature, generation backend.
+
+    Args:
+        trainer: `RLOOTrainer` or `GRPOTrainer`.
+        reference: the reference policy where the trainer holds none (β = 0).
+    """
+
+    def draw(prompts: Sequence[Turns], seed: int) -> PolicyAnswers:
+        with _undisturbed(trainer.accelerator.unwrap_model(trainer.model), seed):
+            given = trainer._tokenize_prompts(list(prompts))
+            if type(trainer)._name == "GRPO":
+                answers = trainer._generate_single_turn(*given, 1)[0]
+            else:
+                answers = trainer._generate_single_turn(*given)
+            ids, attention = _joined(given[0], answers, trainer)
+            kept = max(map(len, answers))
+
+            def read(model: Any, entropy: bool = False) -> Any:
+                batch = trainer.args.per_device_train_batch_size
+                return trainer._get_per_token_logps_and_entropies(
+                    model, ids, attention, kept, batch, compute_entropy=entropy
+                )
+
+            logps, entropy, _ = read(trainer.model, entropy=True)
+            other = trainer.ref_model if trainer.ref_model is not None else reference
+            with nullcontext() if other is not None else _reference_adapter(trainer):
+                reference_logps = read(trainer.model if other is None else other)[0]
+        texts = trainer.processing_class.batch_decode(answers, skip_special_tokens=True)
+        ends = {*trainer.eos_token_ids, trainer._tokenizer.pad_token_id}
+        return PolicyAnswers(
+            completions=[
+                text if isinstance(prompt, str) else [{"role": "assistant", "content": text}]
+                for prompt, text in zip(prompts, texts, strict=True)
+            ],
+            logps=logps.float(),
+            reference_logps=reference_logps.float(),
+            entropy=entropy.float(),
+            mask=attention[:, -kept:].bool(),
+            truncated=[answer[-1] not in ends for answer in answers],
+        )
+
+    return draw
+
+
+@contextmanager
+def _undisturbed(model: Any, seed: int) -> Iterator[None]:
+    """In evaluation mode and on random numbers of its own: training goes on as if without it."""
+    device = model.device
+    training = model.training
+    with torch.random.fork_rng([] if device.type == "cpu" else [device]), torch.no_grad():
+        torch.manual_seed(seed)
+        model.eval()
+        try:
+            yield
+        finally:
+            model.train(training)
+
+
+def _reference_adapter(trainer: Any) -> Any:
+    """The base of a PEFT policy, or its copy "ref"."""
+    policy = trainer.accelerator.unwrap_model(trainer.model)
+    return use_adapter(policy, adapter_name="ref" if "ref" in policy.peft_config else None)
+
+
+def _joined(
+    prompts: list[list[int]], answers: list[list[int]], trainer: Any
+) -> tuple[Tensor, Tensor]:
+    """Prompts padded on the left, answers on the right, and the attention mask of both."""
+    fill, device = trainer._tokenizer.pad_token_id, trainer.accelerator.device
+    sides = ((prompts, "left"), (answers, "right"))
+    ids = [pad([torch.tensor(i) for i in rows], fill, side) for rows, side in sides]
+    real = [pad([torch.ones(len(i)).long() for i in rows], 0, side) for rows, side in sides]
+    return torch.cat(ids, 1).to(device), torch.cat(real, 1).to(device)
+
+
+@dataclass(frozen=True)
+class NormRange:
+    """The usual range of the reward model's ‖h‖: the central 98 % of some sequences.
+
+    ‖h‖ is taken before the backbone's final norm where there is one, which would pin it.
+    """
+
+    low: float
+    high: float
+    source: str
+    """`training data`, or `starting policy` where no data was named."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """The measurements at one step; means over the watched prompts."""
+
+    step: int
+    proxy: float
+    """The reward that is optimised: ensemble combined, before centring, scaling and clipping."""
+    gold: float | None
+    kl_k1: float
+    kl_k3: float
+    """KL to the reference, in nats an answer."""
+    length: float
+    """Tokens an answer."""
+    entropy: float
+    """Nats a token."""
+    truncated: float
+    """Share of answers that ended at the length limit."""
+    norm: float
+    """‖h‖ of the first reward model."""
+    norm_outside: float
+    """Share of answers whose ‖h‖ is outside the usual range."""
+    proxy_each: tuple[float, ...]
+    gold_each: tuple[float, ...]
+    """One a prompt, in the same order at every step; no gold: empty."""
+    beta: float | None = None
+    """Coefficient of the KL penalty at this step, where a trainer has one."""
+
+    @property
+    def distance(self) -> float:
+        """√KL by k3, the d of over-optimization curves."""
+        return self.kl_k3**0.5
+
+
+def measure(
+    step: int,
+    prompts: Sequence[Turns],
+    answers: PolicyAnswers,
+    scorers: Sequence[Scorer],
+    shaping: Shaping,
+    gold: Gold | None,
+    usual: NormRange | None,
+) -> tuple[Point, NormRange]:
+    """Return the point of these answers, and the range of norms: the one given, or their own.
+
+    Raises:
+        DataError: an answer that a reward model or the gold cannot score.
+        RunError: a gold score is not a number.
+    """
+    read = [s.read_groups(prompts, [[c] for c in answers.completions]) for s in scorers]
+    proxies = combine(np.stack([r.values.double().numpy() for r in read]), shaping)
+    golds = gold(prompts, answers.completions) if gold else []
+    if not np.isfinite(golds).all():
+        raise RunError(f"step {step}: the gold of a watched answer is not a number: {golds}")
+    norms = norms_of(read[0])
+    usual = usual or norm_range(norms, "starting policy")
+    ratio = answers.logps - answers.reference_logps
+    tokens = answers.mask.sum()
+    return Point(
+        step=step,
+        proxy=float(proxies.mean()),
+        gold=float(np.mean(golds)) if golds else None,
+        kl_k1=over_answers(k1(ratio), answers.mask),
+        kl_k3=over_answers(k3(ratio), answers.mask),
+        length=float(tokens / len(answers.completions)),
+        entropy=float(answers.entropy.masked_fill(~answers.mask, 0.0).sum() / tokens),
+        truncated=float(np.mean(answers.truncated)),
+        norm=float(norms.mean()),
+        norm_outside=float(np.mean((norms < usual.low) | (norms > usual.high))),
+        proxy_each=tuple(proxies.tolist()),
+        gold_each=tuple(golds),
+    ), usual
+
+
+def norms_of(read: Rewards) -> Float[ndarray, " responses"]:
+    """Return ‖h‖ of each response, before the final norm where there is one."""
+    hidden = read.hidden if read.before_norm is None else read.before_norm
+    return np.linalg.norm(hidden.double().numpy(), axis=1)
+
+
+def norm_range(norms: Float[ndarray, " responses"], source: str) -> NormRange:
+    """Return the central 98 % of these norms.
+
+    Raises:
+        DataError: fewer than ten norms, too few for a range.
+    """
+    if norms.size < 10:
+        raise DataError(
+            f"the range of reward-model norms needs at least 10 sequences, got {norms.size}; "
+            "watch more prompts, or name more rows"
+        )
+    low, high = np.quantile(norms, CENTRAL)
+    return NormRange(float(low), float(high), source)
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A sign that a policy exploits its reward model: which, from which step on, and in words."""
+
+    kind: str
+    """`gold_falls` or `norms_drift`."""
+    step: int
+    message: str
+
+
+def alarms(points: Sequence[Point]) -> tuple[Alarm, ...]:
+    """Return the alarms that the looks so far, from first to last, give; at most one of a kind.
+
+    `gold_falls`: in two looks in a row gold is below its best look by more than two standard
+    errors of the paired difference over prompts, while the proxy reward is above that look's. The
+    best look is picked for being best, so a small fall is partly chance: hence two in a row.
+
+    `norms_drift` needs no gold: in two looks in a row more than a quarter of the answers, and 0.15
+    more than at the first look, have a norm ‖h‖ of the reward model's hidden state outside the
+    range it usually has. Limits: a reward model can be exploited within its norms, and new but
+    honest answers can leave them.
+    """
+    kinds = {"gold_falls": _gold_falls, "norms_drift": _norms_drift}
+    found = (_first(kind, points, sign) for kind, sign in kinds.items())
+    return tuple(alarm for alarm in found if alarm is not None)
+
+
+def best(points: Sequence[Point]) -> Point:
+    """Return the look to keep: most gold; without gold most proxy reward before norms drift."""
+    if points[0].gold is not None:
+        return max(points, key=lambda p: p.gold or 0.0)
+    return max((p for p in points if not _outside(p, points[0])), key=lambda p: p.proxy)
+
+
+def _first(
+    kind: str, points: Sequence[Point], sign: Callable[[Sequence[Point]], str | None]
+) -> Alarm | None:
+    """Return the alarm at the first look that completes a run of `PATIENCE` looks with the sign."""
+    run = 0
+    for i in range(1, len(points)):
+        message = sign(points[: i + 1])
+        run = run + 1 if message else 0
+        if message and run == PATIENCE:
+            return Alarm(kind, points[i].step, message)
+    return None
+
+
+def _gold_falls(points: Sequence[Point]) -> str | None:
+    last, top = points[-1], best(points)
+    if last.gold is None or last is top or last.proxy <= top.proxy:
+        return None
+    lost = np.subtract(top.gold_each, last.gold_each)
+    error = lost.std(ddof=1) / np.sqrt(lost.size)
+    if not lost.mean() > STANDARD_ERRORS * error:
+        return None
+    return (
+        f"gold fell from {top.gold:.3f} at step {top.step} to {last.gold:.3f} at step {last.step} "
+        f"while the proxy rose from {top.proxy:.3f} to {last.proxy:.3f}"
+    )
+
+
+def _norms_drift(points: Sequence[Point]) -> str | None:
+    start, last = points[0], points[-1]
+    if not _outside(last, start):
+        return None
+    return (
+        f"at step {last.step} {last.norm_outside:.0%} of answers have a reward-model norm outside "
+        f"its usual range, {start.norm_outside:.0%} at the start (mean {last.norm:.2f})"
+    )
+
+
+def _outside(point: Point, start: Point) -> bool:
+    return point.norm_outside > max(OUTSIDE, start.norm_outside + BEYOND_START)
+
+
+@dataclass(frozen=True)
+class WatchSettings:
+    """The prompts and judges of a watch, how often it looks, and what an alarm does."""
+
+    prompts: Sequence[Turns]
+    scorers: Sequence[Scorer]
+    shaping: Shaping
+    gold: Gold | None
+    every: int
+    """Optimiser steps between looks; there is one before training too."""
+    seed: int
+    stop: bool
+    """True where the first alarm ends training."""
+
+
+@dataclass
+class Watch(TrainerCallback):
+    """A callback that looks before training, every so many steps and at the end.
+
+    The answers drawn depend on the watch's seed and the policy alone, so training is the same with
+    and without it. Over several ranks every rank draws, and the first one's numbers count for all.
+    """
+
+    settings: WatchSettings
+    draw: Draw | None = None
+    """Set once the trainer is there."""
+    keep: Callable[[], object] = lambda: None
+    """Saves the policy as the best so far; called on every rank."""
+    changed: Callable[["Watch"], object] = lambda watch: None
+    """Called after each look, to write results."""
+    usual: NormRange | None = None
+    points: list[Point] = field(default_factory=list)
+    beta: Callable[[], float | None] = lambda: None
+    """The KL penalty's coefficient now."""
+    seconds: float = 0.0
+
+    @property
+    def alarms(self) -> tuple[Alarm, ...]:
+        """The alarms of the looks so far."""
+        return alarms(self.points)
+
+    @property
+    def stopped(self) -> bool:
+        """True where an alarm ended training, or ends it now."""
+        return self.settings.stop and bool(self.alarms)
+
+    def look(self, step: int) -> bool:
+        """Look at the policy now, unless this step was looked at; return True to stop training."""
+        if not self.points or self.points[-1].step < step:
+            begin = time.perf_counter()
+            self._add(step)
+            self.seconds += time.perf_counter() - begin
+            if best(self.points) is self.points[-1]:
+                self.keep()
+            self.changed(self)
+        return self.stopped
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Look at the policy as it starts; one that goes on was looked at before."""
+        if not self.points:
+            control.should_training_stop |= self.look(state.global_step)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Look every so many steps."""
+        if state.global_step % self.settings.every == 0:
+            control.should_training_stop |= self.look(state.global_step)
+
+    def state(self) -> dict[str, Any]:
+        """Return the state that a checkpoint must hold to go on exactly."""
+        return {
+            "points": [asdict(point) for point in self.points],
+            "usual": asdict(self.usual) if self.usual else None,
+            "seconds": self.seconds,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a checkpoint's state."""
+        self.points = [
+            Point(**point | {name: tuple(point[name]) for name in ("proxy_each", "gold_each")})
+            for point in state["points"]
+        ]
+        self.usual = NormRange(**state["usual"]) if state["usual"] else None
+        self.seconds = state["seconds"]
+
+    def _add(self, step: int) -> None:
+        assert self.draw is not None, "attach a trainer first"
+        s = self.settings
+        answers = self.draw(s.prompts, s.seed)
+        point, usual = measure(step, s.prompts, answers, s.scorers, s.shaping, s.gold, self.usual)
+        if PartialState().num_processes > 1:
+            point, usual = broadcast_object_list([point, usual])
+        self.points.append(replace(point, beta=self.beta()))
+        self.usual = usual
