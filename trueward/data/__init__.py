@@ -24,27 +24,16 @@ if TYPE_CHECKING:
     from trueward.data.scenarios import split_scenarios as split_scenarios
     from trueward.data.similarity import most_similar as most_similar
 
-_HOME = {
-    "DEFAULT_CHAT_TEMPLATE": "encode",
-    "Encoder": "encode",
-    "LengthReport": "encode",
-    "PairRule": "rule",
-    "PairingReport": "pairs",
-    "SplitReport": "scenarios",
-    "assert_disjoint": "scenarios",
-    "encode_groups": "encode",
-    "encode_pairs": "encode",
-    "flip_labels": "rule",
-    "load_rows": "load",
-    "most_similar": "similarity",
-    "paired_prompts": "pairs",
-    "read_prompts": "prompts",
-    "response_columns": "prompts",
-    "split_scenarios": "scenarios",
-    "stream_rows": "load",
-    "to_messages": "prompts",
-    "to_pairs": "pairs",
+_NAMES = {
+    "encode": ("DEFAULT_CHAT_TEMPLATE", "Encoder", "LengthReport", "encode_groups", "encode_pairs"),
+    "load": ("load_rows", "stream_rows"),
+    "pairs": ("PairingReport", "paired_prompts", "to_pairs"),
+    "prompts": ("read_prompts", "response_columns", "to_messages"),
+    "rule": ("PairRule", "flip_labels"),
+    "scenarios": ("SplitReport", "assert_disjoint", "split_scenarios"),
+    "similarity": ("most_similar",),
 }
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = sorted(_HOME)
 

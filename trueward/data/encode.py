@@ -1,6 +1,5 @@
 """Prompts and responses to token ids, one or a whole data set, and the over-length policy."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from trueward.data.forms import TEMPLATE_COLUMNS, counted, name_of
-from trueward.data.messages import as_messages, checked_turns, stored_turns, without_nulls
+from trueward.data.messages import as_messages, checked_turns, stored_turns, template_arguments
 from trueward.errors import DataError, nearest
 from trueward.types import Message, Turns
 
@@ -295,7 +294,7 @@ def _check_columns(rows: Dataset, wanted: Sequence[str], name: str, remedy: str 
 def _encode_group(row: Mapping[str, Any], encoder: Encoder, where: str) -> list[list[int]]:
     prompt = checked_turns(row["prompt"], f"{where}, field 'prompt'")
     responses = [checked_turns(r, f"{where}, field 'responses'") for r in row["responses"]]
-    kwargs = _template_arguments(row, where)
+    kwargs = template_arguments(row, where)
     try:
         return [encoder.encode(prompt, response, **kwargs) for response in responses]
     except DataError as error:
@@ -311,7 +310,7 @@ def _encode_pair(
         row[column] if whole else checked_turns(row[column], f"{where}, field {column!r}")
         for column in _PAIR
     )
-    kwargs = _template_arguments(row, where)
+    kwargs = template_arguments(row, where)
     try:
         chosen, rejected = (encoder.encode(prompt, side, **kwargs) for side in sides)
         opening = encoder.encode_prompt(prompt, **kwargs)
@@ -381,22 +380,6 @@ def _report(encoded: Dataset, encoder: Encoder, name: str) -> LengthReport:
         indistinct=count["indistinct"],
         over_length_rows=over,
     )
-
-
-def _template_arguments(row: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Return a row's `tools` (a list, or its JSON) and `chat_template_kwargs`.
-
-    Raises:
-        DataError: `tools` is text but no JSON.
-    """
-    arguments = dict(without_nulls(row.get("chat_template_kwargs") or {}))
-    tools = row.get("tools")
-    if isinstance(tools, str):
-        try:
-            tools = json.loads(tools)
-        except json.JSONDecodeError as error:
-            raise DataError(f"{where}, field 'tools': not valid JSON ({error.msg})") from error
-    return arguments | ({"tools": without_nulls(tools)} if tools else {})
 
 
 def shared_length(first: Sequence[int], second: Sequence[int]) -> int:

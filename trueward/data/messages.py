@@ -1,6 +1,8 @@
 """Text and message lists: checking, converting, and what two conversations share."""
 
+import json
 import re
+from collections.abc import Mapping
 from itertools import takewhile
 from typing import Any
 
@@ -113,6 +115,22 @@ def without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: without_nulls(v) for key, v in value.items() if v is not None}
     return [without_nulls(v) for v in value] if isinstance(value, list) else value
+
+
+def template_arguments(row: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return a row's `tools` (a list, or its JSON) and `chat_template_kwargs`.
+
+    Raises:
+        DataError: `tools` is text but no JSON.
+    """
+    arguments = dict(without_nulls(row.get("chat_template_kwargs") or {}))
+    tools = row.get("tools")
+    if isinstance(tools, str):
+        try:
+            tools = json.loads(tools)
+        except json.JSONDecodeError as error:
+            raise DataError(f"{where}, field 'tools': not valid JSON ({error.msg})") from error
+    return arguments | ({"tools": without_nulls(tools)} if tools else {})
 
 
 def is_transcript(text: Any) -> bool:

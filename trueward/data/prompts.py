@@ -82,7 +82,7 @@ def _to_score(row: Row, number: int, where: str) -> Prompt:
     return Prompt(number, prompt, tuple(turns), extras=row, where=where)
 
 
-def list_prompts(rows: Dataset, form: Form, left_out: Counter[str], name: str) -> Iterator[Prompt]:
+def _list_prompts(rows: Dataset, form: Form, left_out: Counter[str], name: str) -> Iterator[Prompt]:
     """Read rows that hold a list of responses: plain lists side by side, or a list of mappings.
 
     Without scores or ranks the list is taken as ranked, best first. A rank k is the score −k.
@@ -104,7 +104,7 @@ def list_prompts(rows: Dataset, form: Form, left_out: Counter[str], name: str) -
         )
 
 
-def gather_prompts(
+def _gather_prompts(
     rows: Dataset, form: Form, left_out: Counter[str], name: str
 ) -> Iterator[Prompt]:
     """Gather rows that hold one response each, by `prompt_id` or else by the prompt itself."""
@@ -222,7 +222,7 @@ def _extras(row: Row) -> dict[str, Any]:
 
 
 PROMPT_READERS: Mapping[str, Callable[[Dataset, Form, Counter[str], str], Iterator[Prompt]]] = {
-    "response lists": list_prompts,
-    "one response a row": gather_prompts,
+    "response lists": _list_prompts,
+    "one response a row": _gather_prompts,
 }
 """Readers by the kind of form."""

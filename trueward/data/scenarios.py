@@ -102,22 +102,18 @@ def split_scenarios(
     prompts = _sourced_prompts(rows, columns, exclude_sources, left_out, name)
     if conversational:
         prompts = [in_messages(one) for one in prompts]
-    parts = _partition(prompts, held_out_prompts, held_out_sources, seed, name)
+    parts, sources = _partition(prompts, held_out_prompts, held_out_sources, seed, name)
 
     rule = rule or PairRule("random", pairs_per_prompt=4)
     rule = replace(rule, min_gap=max(rule.min_gap, min_gap), seed=seed)
-    train = _draw_pairs(parts.train, rule, train_pairs, left_out)
+    train_prompts = parts.pop("train")
+    train = _draw_pairs(train_prompts, rule, train_pairs, left_out)
     trained = {pair["prompt_id"] for pair in train}
-    in_domain = [one for one in parts.in_domain if one.id in trained]
-    pairs = _draw_pairs(in_domain, rule, eval_pairs, left_out)
-    candidates = {
-        "in_domain": in_domain,
-        "prompt_disjoint": parts.prompt_disjoint,
-        "response_disjoint": [one for one in parts.response_disjoint if one.id in trained],
-        "mutual_disjoint": parts.mutual_disjoint,
-    }
+    for part in ("in_domain", "response_disjoint"):
+        parts[part] = [one for one in parts[part] if one.id in trained]
+    pairs = _draw_pairs(parts["in_domain"], rule, eval_pairs, left_out)
     drawn: dict[str, list[dict[str, Any]]] = {"train": train, "in_domain_pairs": pairs}
-    for part, found in candidates.items():
+    for part, found in parts.items():
         spanning = _spanning_rows(found, group_size, min_gap, seed)
         drawn[part] = spanning[:groups_per_scenario]
         reason = f"{part} prompts without {group_size} responses spanning more than {min_gap:g}"
@@ -126,13 +122,13 @@ def split_scenarios(
     assert_disjoint(scenarios)
     asked = {"train": train_pairs, "in_domain_pairs": eval_pairs}
     report = SplitReport(
-        train_prompts=len(parts.train),
-        held_out_prompts=len(parts.prompt_disjoint),
-        train_sources=parts.train_sources,
-        held_out_sources=parts.held_out_sources,
+        train_prompts=len(train_prompts),
+        held_out_prompts=len(parts["prompt_disjoint"]),
+        train_sources=sources[0],
+        held_out_sources=sources[1],
         excluded_sources=tuple(sorted(exclude_sources)),
         sizes={part: len(rows) for part, rows in drawn.items()},
-        asked=asked | dict.fromkeys(candidates, groups_per_scenario),
+        asked=asked | dict.fromkeys(parts, groups_per_scenario),
         left_out=dict(left_out),
     )
     return scenarios, report
@@ -225,28 +221,18 @@ def _clean(one: Prompt, excluded: Collection[str], left_out: Counter[str]) -> Pr
     return one.only(kept.values())
 
 
-@dataclass(frozen=True)
-class _Partition:
-    """Five sets that share no prompt with the same source, in the same random order of prompts."""
-
-    train: list[Prompt]
-    in_domain: list[Prompt]
-    """Training prompts and sources: the half of the cells that training does not use."""
-    prompt_disjoint: list[Prompt]
-    response_disjoint: list[Prompt]
-    mutual_disjoint: list[Prompt]
-    train_sources: tuple[str, ...]
-    held_out_sources: tuple[str, ...]
-
-
 def _partition(
     given: Sequence[Prompt],
     prompts: float | int,
     sources: float | int | Sequence[str],
     seed: int,
     name: str,
-) -> _Partition:
-    """Hold out prompts and sources, and half of the training sources on each training prompt."""
+) -> tuple[dict[str, list[Prompt]], tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Hold out prompts and sources, and half of the training sources on each training prompt.
+
+    Return `train` and the four scenarios, of which no two share a prompt with the same source, each
+    in the same random order of prompts; and the sources of training and those held out.
+    """
     order = np.random.default_rng([seed, _PROMPTS]).permutation(len(given))
     count = _count(prompts, len(given), "prompts", name)
     held_out, shared = ([given[i] for i in part] for part in (order[:count], order[count:]))
@@ -255,15 +241,14 @@ def _partition(
     train_sources = [source for source in present if source not in held_out_sources]
     known = [_of_sources(one, train_sources) for one in shared]
     halves = [_halves(one, seed, number) for number, one in enumerate(known)]
-    return _Partition(
-        train=[_of_sources(one, half) for one, (half, _) in zip(known, halves, strict=True)],
-        in_domain=[_of_sources(one, rest) for one, (_, rest) in zip(known, halves, strict=True)],
-        prompt_disjoint=[_of_sources(one, train_sources) for one in held_out],
-        response_disjoint=[_of_sources(one, held_out_sources) for one in shared],
-        mutual_disjoint=[_of_sources(one, held_out_sources) for one in held_out],
-        train_sources=tuple(train_sources),
-        held_out_sources=held_out_sources,
-    )
+    parts = {
+        "train": [_of_sources(one, half) for one, (half, _) in zip(known, halves, strict=True)],
+        "in_domain": [_of_sources(one, rest) for one, (_, rest) in zip(known, halves, strict=True)],
+        "prompt_disjoint": [_of_sources(one, train_sources) for one in held_out],
+        "response_disjoint": [_of_sources(one, held_out_sources) for one in shared],
+        "mutual_disjoint": [_of_sources(one, held_out_sources) for one in held_out],
+    }
+    return parts, (tuple(train_sources), held_out_sources)
 
 
 def _held_out_sources(
