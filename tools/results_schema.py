@@ -1,0 +1,194 @@
+"""Write docs/results-schema.md from the types of the result documents.
+
+    python tools/results_schema.py [--check]
+
+A document is described by its class's docstring, a field by the docstring under it. With `--check`
+nothing is written; the exit status is 1 where the page is not what it would be.
+"""
+
+import ast
+import inspect
+import sys
+import textwrap
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import is_dataclass
+from pathlib import Path
+
+from typing_extensions import get_original_bases, is_typeddict
+
+from trueward.metrics import METRICS
+from trueward.results import (
+    DOCUMENTS,
+    CheckpointRecord,
+    Comparison,
+    RunResult,
+    Scores,
+    StudyResults,
+    TrainRecord,
+)
+
+PAGE = Path(__file__).parents[1] / "docs" / "results-schema.md"
+PREAMBLE = """\
+# Result files
+
+*Written by `tools/results_schema.py` from the types in `trueward.results`: change them instead.*
+
+Every command leaves JSON documents beside what it makes: a study, for example, one `result.json`
+for every run (one objective, one seed) and one `results.json` for the whole. All are strict JSON in
+UTF-8. An undefined number (a τ of a prompt whose rewards are all equal, an accuracy that was never
+reached) is `null`; so is an infinite one. Files are written aside and renamed, so a file that is
+there is whole. `schema` names the form; a reader refuses any other. A reader does without the
+fields that are marked *optional*, and leaves fields alone that are not listed.
+
+```python
+from trueward.results import AlignDocument, RunResult, StudyResults, read
+
+run = RunResult.read("study/runs/bt-seed0/result.json")
+study = StudyResults.read("study/results.json")
+study.comparison.entry("tau_mutual_disjoint", "bt + bsr(weight=0.001)").difference
+read("runs/align/align.json", AlignDocument)["points"][-1]["gold"]
+```
+
+A file that is wrong raises `DataError` with the file and the field, such as
+`result.json: field 'scores.tau_in_domain.values[3]': expected a number or null, got "x"; …`.
+"""
+NOTES = {
+    RunResult: """
+Names of `scalars`; any other is shown as it is:
+
+| name | unit | meaning |
+|---|---|---|
+| `steps_to_accuracy` | steps | first evaluated step at the accuracy threshold; `null`: never |
+| `head_norm` | – | ‖W‖ after training |
+| `train_pairs`, `pairs_dropped` | pairs | trained on; left out by the over-length policy |
+| `length_pearson_<scenario>` | – | correlation of reward and token count; `spearman` alike |
+| `length_pearson_within_<scenario>` | – | each prompt's means taken off; `spearman` alike |
+| `accuracy_when_shorter_chosen_<pairs>` | – | where the chosen side has fewer tokens |
+""",
+    Scores: """
+The metrics that comparisons know by name; others are compared as well, after these. Of every
+metric, higher is better.
+
+| metric | meaning |
+|---|---|
+"""
+    + "".join(f"| `{one.name}` | {one.meaning} |\n" for one in METRICS)
+    + """
+`accuracy_similar` is absent where the data has no such pairs.
+""",
+    StudyResults: """
+The file also lists `objectives` and `seeds`, what was compared, before `baselines`.
+""",
+    Comparison: """
+A mean is the mean over seeds of the mean over a seed's defined values. A draw resamples seeds and,
+independently, prompts, both with replacement, and is the same for both sides of a difference. The
+limit of it: two or three seeds can only be drawn in a few ways, and resampling n seeds shows
+(n − 1)/n of the variance between seeds, so half of it at two. Read `seeds_ahead` beside the
+interval, and run more seeds before believing a small difference.
+""",
+}
+"""What stands below the table of a type."""
+UNNAMED = {"`train.json`": TrainRecord, "`trueward.json`": CheckpointRecord}
+"""Documents without a schema of their own, by file name."""
+
+
+def page() -> str:
+    """Return the page."""
+    sections, known = [PREAMBLE], set()
+    titled = {f"`{schema}`": kind for schema, kind in DOCUMENTS.items()} | UNNAMED
+    for title, kind in titled.items():
+        sections.append(section(f"## {title}", kind, title))
+        known.add(kind)
+        for block in blocks(kind):
+            if block not in known and block not in titled.values():
+                known.add(block)
+                sections.append(section(f"### {block.__name__}", block))
+    return "\n".join(sections)
+
+
+def section(heading: str, kind: type, schema: str = "") -> str:
+    """Return a type's docstring and the table of its fields."""
+    rows = [f'| `schema` | string | `"{schema.strip("`")}"` |'] if schema in _with_schema() else []
+    said = descriptions(kind)
+    for name, hint in hints(kind).items():
+        if name != "schema":
+            rows.append(f"| `{name}` | {words(kind, name, hint)} | {said.get(name, '')} |")
+    table = "\n".join(["| field | type | meaning |", "|---|---|---|", *rows])
+    told = inspect.cleandoc(kind.__doc__ or "")
+    return f"{heading}\n\n{told}\n\n{table}\n{NOTES.get(kind, '')}"
+
+
+def words(kind: type, name: str, hint: object) -> str:
+    """Return the JSON type of a field in words."""
+    optional = is_typeddict(kind) and name in kind.__optional_keys__
+    return json_type(hint) + (", *optional*" if optional else "")
+
+
+def json_type(hint: object) -> str:
+    """Return a type in JSON's words, with a link to the section of an object's own."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        kinds = dict.fromkeys(json_type(one) for one in arguments)
+        kinds = dict.fromkeys(json_type(one) for one in arguments)
+        return "number" if "number" in kinds else " or ".join(kinds)  # any may be null
+    if origin is typing.Literal:
+        return "string"
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return "object" if arguments[1] is typing.Any else f"object of {json_type(arguments[1])}"
+    if origin is not None:
+        return f"list of {json_type(arguments[0])}"
+    names = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
+    if hint in names:
+        return names[hint]
+    for schema, kind in DOCUMENTS.items():
+        if kind is hint:
+            return f"[`{schema}`](#{schema.replace('.', '').replace('/', '')})"
+    return f"[{hint.__name__}](#{hint.__name__.lower()})"
+
+
+def hints(kind: type) -> dict[str, object]:
+    """Return the fields of a type: Annotated, Required and NotRequired taken off."""
+    found = typing.get_type_hints(kind)
+    return {name: found[name] for name in found if name != "SCHEMA"}
+
+
+def blocks(kind: type) -> Iterator[type]:
+    """Yield every type with fields that a type is made of, in the order of the fields."""
+    for hint in hints(kind).values():
+        for one in _leaves(hint):
+            yield one
+            yield from blocks(one)
+
+
+def descriptions(kind: type) -> dict[str, str]:
+    """Return the docstrings under the fields of a type."""
+    bases = get_original_bases(kind) if is_typeddict(kind) else kind.__mro__[1:]
+    found = {}
+    for base in reversed(bases):
+        if is_typeddict(base) or is_dataclass(base):
+            found |= descriptions(base)
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    for field, after in zip(tree.body, tree.body[1:], strict=False):
+        doc = after.value if isinstance(after, ast.Expr) else None
+        if isinstance(field, ast.AnnAssign) and isinstance(doc, ast.Constant):
+            found[field.target.id] = " ".join(doc.value.split()).replace("|", "\\|")
+    return found
+
+
+def _leaves(hint: object) -> Iterator[type]:
+    if is_typeddict(hint) or is_dataclass(hint):
+        yield hint
+    for one in typing.get_args(hint):
+        yield from _leaves(one)
+
+
+def _with_schema() -> set[str]:
+    return {f"`{schema}`" for schema in DOCUMENTS}
+
+
+if __name__ == "__main__":
+    if "--check" in sys.argv:
+        sys.exit(PAGE.read_text(encoding="utf-8") != page())
+    PAGE.write_text(page(), encoding="utf-8")
