@@ -8,8 +8,7 @@ import pytest
 from rich.console import Console
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from trueward.cli import goldworld
-from trueward.cli.outcome import Outcome
+from trueward.cli import Outcome, goldworld
 from trueward.errors import InputError, OutputExistsError
 from trueward.goldworld import score_text
 

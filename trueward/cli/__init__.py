@@ -1,4 +1,9 @@
-"""The `trueward` command: a verb a file, heavy imports inside the verb."""
+"""The `trueward` command: a verb a file, heavy imports inside the verb.
+
+A verb's module has SUMMARY, EXAMPLE, `add_arguments(parser)` and `run(args) -> Outcome`; perhaps
+`parents(argv)`, parsers whose flags it takes over, and RESUMES, True where an interrupted run goes
+on when the same command is given again.
+"""
 
 import argparse
 import json
@@ -7,16 +12,20 @@ import shlex
 import signal
 import sys
 import warnings
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trueward import __version__
 from trueward.errors import InputError, TruewardError
 
 if TYPE_CHECKING:
-    from trueward.cli.outcome import Outcome
+    from rich.console import Console
+
+    from trueward.runs import Begin
 
 VERBS = (
     "train",
@@ -35,8 +44,16 @@ VERBS = (
 """In the order in which one uses them."""
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """The result of a verb: a document for machines (`--json`), and the same drawn for a person."""
+
+    document: Mapping[str, Any]
+    show: Callable[["Console"], None]
+
+
 def build_parser(argv: list[str]) -> argparse.ArgumentParser:
-    """The parser with every verb's summary; only the verb in `argv` adds its own flags."""
+    """Return the parser with every verb's summary; only the verb in `argv` adds its own flags."""
     parser = argparse.ArgumentParser(
         prog="trueward",
         description="Train, prove, compare and serve robust reward models.",
@@ -70,7 +87,7 @@ def _module(name: str) -> ModuleType:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one verb; returns the exit code."""
+    """Run one verb; return the exit code."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     words = sys.argv[1:] if argv is None else argv
     argv = [_underscored(word) for word in words]
@@ -104,7 +121,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _underscored(word: str) -> str:
-    """`--learning-rate=1e-4` as `--learning_rate=1e-4`: TRL takes both."""
+    """Return `--learning-rate=1e-4` as `--learning_rate=1e-4`: TRL takes both."""
     name, equals, value = word.partition("=")
     return (
         name.replace("-", "_").replace("__", "--", 1) + equals + value if word[:2] == "--" else word
@@ -112,7 +129,7 @@ def _underscored(word: str) -> str:
 
 
 def _quiet() -> None:
-    """What libraries say to their own developers is not for our users; SIGTERM is Ctrl-C."""
+    """Hide what libraries say to their own developers; take SIGTERM for Ctrl-C."""
     warnings.filterwarnings("ignore", category=FutureWarning)
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -126,7 +143,7 @@ def _fail(verb: str, error: TruewardError) -> int:
 
 
 def _rank(variable: str) -> int:
-    """The rank that torchrun and accelerate give this process; 0 without them."""
+    """Return the rank that torchrun and accelerate give this process; 0 without them."""
     return int(os.environ.get(variable, "0"))
 
 
@@ -148,4 +165,35 @@ def _print(outcome: "Outcome", *, as_json: bool) -> None:
     outcome.show(Console(markup=False, emoji=False))  # a path may have [brackets] and :colons:
 
 
-__all__ = ["build_parser", "main"]
+@contextmanager
+def progress() -> "Iterator[Begin]":
+    """Show a bar on stderr for each model and file, in responses."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    bars = Progress(*columns, console=Console(stderr=True))
+
+    def begin(what: str, total: int, done: int) -> Callable[[int], object]:
+        bars.start()
+        bar = bars.add_task(what, total=total, completed=done)
+        return lambda count: bars.advance(bar, count)
+
+    try:
+        yield begin
+    finally:
+        bars.stop()
+
+
+__all__ = ["Outcome", "build_parser", "main", "progress"]

@@ -1,19 +1,17 @@
 """`trueward align`: a policy trained on reward models, watched against over-optimization."""
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trueward.cli.config import parse_yaml
-from trueward.cli.outcome import Outcome
+from trueward.cli import Outcome
+from trueward.cli.flags import assignments
 from trueward.errors import InputError
 
 if TYPE_CHECKING:
     from trueward.alignment import AlignSettings, Shaping
 
 RESUMES = True
-"""Whether an interrupted run goes on when the verb is given again."""
 SUMMARY = "Train a policy on reward models (RLOO, GRPO, PPO), watched against over-optimization."
 EXAMPLE = "trueward align --policy sft --reward-model rm --prompts prompts.jsonl -o runs/align"
 
@@ -103,7 +101,7 @@ def _demo(args: argparse.Namespace) -> Outcome:
     if other := sorted(args.given - allowed):
         raise InputError(f"--demo has settings of its own; leave out --{', --'.join(other)}")
     folder = Path(args.output_dir or "runs/align-demo")
-    recipe = DemoRecipe(args.algorithm, {**TRAINING, **_assignments(args.set)})
+    recipe = DemoRecipe(args.algorithm, {**TRAINING, **_training(args)})
     document = run_demo(folder, args.seeds, recipe)
     return Outcome(document, lambda console: show_demo(console, document, folder))
 
@@ -122,7 +120,7 @@ def _settings(args: argparse.Namespace) -> "AlignSettings":
         reward_models=tuple(args.reward_model),
         output_dir=args.output_dir or "runs/align",
         shaping=_shaping(args),
-        training=_assignments(args.set),
+        training=_training(args),
     )
 
 
@@ -133,16 +131,5 @@ def _shaping(args: argparse.Namespace) -> "Shaping":
     return Shaping(**{name: getattr(args, name) for name in names})
 
 
-def _assignments(items: list[str]) -> Mapping[str, Any]:
-    import yaml
-
-    values = {}
-    for item in items:
-        name, equals, text = item.partition("=")
-        if not (equals and name):
-            raise InputError(f"--set {item}: expected FIELD=VALUE")
-        try:
-            values[name] = parse_yaml(text)
-        except yaml.YAMLError as error:
-            raise InputError(f"--set {item}: the value is not valid YAML; quote it") from error
-    return values
+def _training(args: argparse.Namespace) -> dict[str, Any]:
+    return dict(assignments(args.set, r".+", "FIELD=VALUE"))

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trueward.cli.bon_input import check, check_selection, sizes, source_of
-from trueward.cli.outcome import Outcome
-from trueward.cli.scoring import add_scoring_flags, labelled, progress, settings_of
+from trueward.cli import Outcome, progress
+from trueward.cli.flags import add_scoring_flags, check_at_least, labelled, score_settings
+from trueward.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from trueward.alignment import BestOfN, ResponseSource, ScoredPrompts
 
 RESUMES = True
-"""Whether an interrupted run goes on when the verb is given again."""
 SUMMARY = "Best-of-n: gold against reward for every n, or each row's best response."
 EXAMPLE = "trueward bon responses.jsonl --reward-model rm --n 1,4,16 -o runs/bon"
 
@@ -66,12 +65,12 @@ def run(args: argparse.Namespace) -> Outcome:
 
 
 def _select(args: argparse.Namespace, models: Mapping[str, str]) -> Outcome:
-    check_selection(args, models)
+    _check_selection(args, models)
     from trueward.alignment import select_rows
 
     (model,) = models.values()
-    n = sizes(args.n)[0] if args.n else None
-    settings = settings_of(args)
+    n = _sizes(args.n)[0] if args.n else None
+    settings = score_settings(args)
     with progress() as begin:
         done = select_rows(
             model, args.file, args.select, settings, n=n, overwrite=args.overwrite, begin=begin
@@ -94,7 +93,7 @@ def _select(args: argparse.Namespace, models: Mapping[str, str]) -> Outcome:
 
 
 def _judge(args: argparse.Namespace, models: Mapping[str, str]) -> Outcome:
-    check(args, models)
+    _check(args, models)
     from trueward.alignment import (
         best_of_n_curves,
         best_of_n_document,
@@ -104,13 +103,13 @@ def _judge(args: argparse.Namespace, models: Mapping[str, str]) -> Outcome:
     )
     from trueward.runs import environment
 
-    source = source_of(args)
+    source = _source(args)
     check_request(source, models, args.output_dir)
     if models:
         scored, facts = _scored(args, source, models)
     else:
         scored, facts = read_scores(args.file), {"source": args.file, "models": {}}
-    result = best_of_n_curves(scored, sizes(args.n) if args.n else None, seed=args.seed)
+    result = best_of_n_curves(scored, _sizes(args.n) if args.n else None, seed=args.seed)
     found = best_of_n_document(result, scored, {"seed": args.seed, **facts})
     found |= {"command": args.command, "environment": environment()}
     path = write_document(found, args.output_dir, overwrite=args.overwrite)
@@ -126,7 +125,7 @@ def _scored(
 ) -> "tuple[ScoredPrompts, dict[str, Any]]":
     from trueward.alignment import judge_responses, response_rows
 
-    settings = settings_of(args)
+    settings = score_settings(args)
     args.output_dir.mkdir(parents=True, exist_ok=True)
     again: dict[str, Any] = {"overwrite": args.overwrite}
     with progress() as begin:
@@ -158,3 +157,74 @@ def _counts(facts: Mapping[str, Any]) -> list[str]:
     said = [f"{cut:,} samples ended at --max_new_tokens"] if cut else []
     truncated = facts.get("truncated", {}).items()
     return said + [f"{label}: {n:,} responses truncated" for label, n in truncated if n]
+
+
+_SAMPLING = ("samples", "max_new_tokens", "temperature")
+
+
+def _sizes(words: str) -> list[int]:
+    """Return `1,2,4` as numbers. Raises InputError."""
+    try:
+        return [int(word) for word in words.split(",")]
+    except ValueError:
+        raise InputError(
+            f"--n {words!r}: expected whole numbers and commas, such as 1,2,4"
+        ) from None
+
+
+def _check(args: argparse.Namespace, models: Mapping[str, str]) -> None:
+    """Raise InputError where flags do not go together, before anything is loaded."""
+    drawn = bool(args.policy)
+    written = args.gold_world and args.file is None
+    if not models and (drawn or args.gold_world):
+        raise InputError("--policy and --gold_world need a --reward_model to judge the responses")
+    if args.file is None and not args.gold_world:
+        raise InputError("no rows: name a FILE, or give --gold_world for the world's own prompts")
+    idle = [name for name in _SAMPLING if name in args.given and not drawn]
+    if written:
+        idle = [name for name in idle if name != "samples"]
+    elif "prompts" in args.given:
+        idle.append("prompts")
+    if idle:
+        raise InputError(f"--{idle[0]} has no effect here: nothing is sampled; leave it out")
+    _check_folder(args.output_dir)
+    check_at_least(1, args, "samples", "prompts")
+    check_at_least(0, args, "seed")
+    if args.n and min(_sizes(args.n)) < 1:
+        raise InputError(f"--n {args.n}: expected sizes of at least 1")
+    if args.n and (drawn or written) and max(_sizes(args.n)) > args.samples:
+        raise InputError(f"--n {args.n}: more than --samples {args.samples}; draw more")
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise InputError where a file is in the folder's place, or in that of one above it."""
+    for path in (folder, *folder.parents):
+        if path.exists() and not path.is_dir():
+            raise InputError(f"-o {folder}: {path} is a file, not a folder; choose another -o")
+
+
+def _check_selection(args: argparse.Namespace, models: Mapping[str, str]) -> None:
+    if len(models) != 1 or args.file is None:
+        raise InputError("--select: expected a FILE and one --reward_model")
+    if args.policy or args.gold_world:
+        raise InputError("--select: chooses among the responses of FILE; sample them first")
+    if args.n and len(_sizes(args.n)) != 1:
+        raise InputError(f"--n {args.n}: --select takes one size")
+
+
+def _source(args: argparse.Namespace) -> "ResponseSource":
+    from trueward.alignment import ResponseSource, Sampler, SamplingSettings, WorldSource
+
+    sampler = None
+    if args.policy:
+        settings = SamplingSettings(
+            samples=args.samples,
+            max_new_tokens=args.max_new_tokens,
+            temperature=args.temperature,
+            seed=args.seed,
+            text=args.text,
+            dtype=args.dtype,
+        )
+        sampler = Sampler(args.policy, settings, args.device, args.gold_world)
+    world = WorldSource(args.prompts, args.samples, args.seed)
+    return ResponseSource(args.file, sampler, args.gold_world, world)

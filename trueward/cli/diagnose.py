@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trueward.cli.outcome import Outcome
-from trueward.cli.scoring import add_scoring_flags, labelled, progress, settings_of
+from trueward.cli import Outcome, progress
+from trueward.cli.flags import add_scoring_flags, check_at_least, labelled, score_settings
 from trueward.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from trueward.evaluate.diagnosis import Beside
 
 RESUMES = True
-"""Whether an interrupted run goes on when the verb is given again."""
 SUMMARY = "Diagnose reward models: norms, length, calibration, edits, over-optimization, probes."
 EXAMPLE = "trueward diagnose rm --data held_out.jsonl --train_data pairs.jsonl -o runs/diagnose"
 
@@ -67,10 +66,9 @@ def run(args: argparse.Namespace) -> Outcome:
 
     models = labelled(args.models, "models")
     beside = _beside(args, models)
-    if args.limit is not None and args.limit < 1:
-        raise InputError(f"--limit: expected at least 1, got {args.limit}")
+    check_at_least(1, args, "limit")
     sets, train = read_sets(labelled(args.data, "sets"), args.train_data, limit=args.limit)
-    settings = settings_of(args)
+    settings = score_settings(args)
     facts = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": args.command,

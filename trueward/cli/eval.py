@@ -6,9 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trueward.cli.eval_input import check, tasks_of, without_seen
-from trueward.cli.outcome import Outcome
-from trueward.cli.scoring import add_scoring_flags, labelled, progress, settings_of
+from trueward.cli import Outcome, progress
+from trueward.cli.flags import add_scoring_flags, check_at_least, labelled, score_settings
+from trueward.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from trueward.suites import SuiteDifference, SuiteResult
 
 RESUMES = True
-"""Whether an interrupted run goes on when the verb is given again."""
 SUMMARY = "Judge reward models on benchmark suites, with intervals, and compare them."
 EXAMPLE = "trueward eval rm org/other-rm --suite judgebench --suite rm-bench -o runs/eval"
 
@@ -69,13 +68,13 @@ def run(args: argparse.Namespace) -> Outcome:
 
     models = labelled(args.models, "models")
     files = labelled(args.scores, "score files")
-    check(args, models, files)
-    tasks = tasks_of(args)
+    _check(args, models, files)
+    tasks = _tasks(args)
     known, notices = known_prompts(models.values(), args.train_data)
     seen = exposures(tasks, known)
     if args.exclude_contaminated:
-        tasks = without_seen(tasks, seen)
-    settings = settings_of(args)
+        tasks = _without_seen(tasks, seen)
+    settings = score_settings(args)
     facts = {"command": args.command, "environment": environment()}
     with progress() as begin:
         done = evaluate(
@@ -165,3 +164,49 @@ def _exposed(one: "Exposure") -> str:
         f"contamination  {one.source}: {exact} of {len(one.found.kinds)} items of "
         f"{one.task.stem} exact, " + (f"{near} near" if one.near_checked else "near not checked")
     )
+
+
+def _check(args: argparse.Namespace, models: Mapping[str, str], files: Mapping[str, str]) -> None:
+    """Raise InputError where flags do not go together."""
+    if not models and not files:
+        raise InputError("nothing to judge: name a MODEL, or --scores FILE")
+    if both := sorted(models.keys() & files.keys()):
+        raise InputError(f"a model and a score file are called {both[0]!r}; give NAME=PATH")
+    if not args.suite:
+        raise InputError("no --suite; trueward suites lists them")
+    if len(set(args.suite)) < len(args.suite):
+        raise InputError(f"--suite {', '.join(args.suite)}: name each once")
+    if files and len(args.suite) > 1:
+        raise InputError("--scores: a file has the scores of one suite; give one --suite")
+    check_at_least(1, args, "limit")
+
+
+def _tasks(args: argparse.Namespace) -> "list[Task]":
+    """Load every suite named, from the place that --data gives it.
+
+    Raises:
+        InputError: an unknown suite, or data of which it is not said whose.
+        DataError: data that is not there, or not what it must be.
+    """
+    from trueward.evaluate import load_task
+    from trueward.suites import suite
+
+    names = [suite(name).name for name in args.suite]
+    places: dict[str, str] = {}
+    for word in args.data:
+        before, _, after = word.partition("=")
+        named = bool(after) and before in names
+        if not named and len(names) > 1:
+            raise InputError(f"--data {word}: say of which suite, as in {names[0]}={word}")
+        name, path = (before, after) if named else (names[0], word)
+        if name in places:
+            raise InputError(f"--data {word}: {name} has {places[name]} already")
+        places[name] = path
+    return [load_task(name, places.get(name), limit=args.limit) for name in names]
+
+
+def _without_seen(tasks: "Sequence[Task]", seen: "Sequence[Exposure]") -> "list[Task]":
+    if not seen:
+        raise InputError("--exclude_contaminated: no training data is known; give --train_data")
+    ids = {task.stem: {i for one in seen if one.task is task for i in one.ids} for task in tasks}
+    return [task.without(ids[task.stem]) for task in tasks]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from trueward.cli.outcome import Outcome
+from trueward.cli import Outcome
 
 if TYPE_CHECKING:
     from trueward.export import Exported

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from trueward.cli.outcome import Outcome
+from trueward.cli import Outcome
 
 if TYPE_CHECKING:
     from trueward.goldworld import DescribedAnswer, DescribedPrompt

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from trueward.cli.outcome import Outcome
+from trueward.cli import Outcome
 
 if TYPE_CHECKING:
     from trueward.objectives import Parameter, PartDescription

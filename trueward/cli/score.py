@@ -5,15 +5,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trueward.cli.outcome import Outcome
-from trueward.cli.scoring import add_scoring_flags, progress, settings_of
+from trueward.cli import Outcome, progress
+from trueward.cli.flags import add_scoring_flags, score_settings
 from trueward.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 RESUMES = True
-"""Whether an interrupted run goes on when the verb is given again."""
 SUMMARY = "Add rewards to your own rows of prompts and responses."
 EXAMPLE = "trueward score rm responses.jsonl -o rewards.jsonl"
 
@@ -44,7 +43,7 @@ def run(args: argparse.Namespace) -> Outcome:
 
     if args.output.is_dir():
         raise InputError(f"{args.output} is a folder; name the JSONL file to write, with -o")
-    settings = settings_of(args)
+    settings = score_settings(args)
     facts = {"command": args.command, "environment": environment()}
     with progress() as begin:
         scored = score_rows(

@@ -8,15 +8,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trueward.cli.config import parse_yaml, read_config, split_list
-from trueward.cli.outcome import Outcome
+from trueward.cli import Outcome
+from trueward.cli.flags import assignments, read_config, split_list
 from trueward.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 RESUMES = True
-"""Whether an interrupted run goes on when the verb is given again."""
 SUMMARY = "Compare objectives over seeds, in four scenarios, with intervals and a report."
 EXAMPLE = 'trueward study --objectives "bt, aplot, aplot + bsr" --seeds 3'
 
@@ -79,25 +78,11 @@ def _values(args: argparse.Namespace) -> dict[str, Any]:
     values = read_config(args.config, names)
     given = {n: getattr(args, n) for n in names if getattr(args, n, None) is not None}
     values.update(given)
-    for item in args.set:
-        section, value = _assignment(item)
-        values[section[0]] = {**values.get(section[0], {}), section[1]: value}
+    expected = "training.KEY=VALUE, world.KEY=VALUE or split.KEY=VALUE"
+    for name, value in assignments(args.set, r"(training|world|split)\..+", expected):
+        section, _, key = name.partition(".")
+        values[section] = {**values.get(section, {}), key: value}
     return values
-
-
-def _assignment(item: str) -> tuple[tuple[str, str], Any]:
-    import yaml
-
-    path, equals, text = item.partition("=")
-    section, dot, key = path.partition(".")
-    if not (equals and dot and key) or section not in ("training", "world", "split"):
-        raise InputError(
-            f"--set {item}: expected training.KEY=VALUE, world.KEY=VALUE or split.KEY=VALUE"
-        )
-    try:
-        return (section, key), parse_yaml(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"--set {item}: the value is not valid YAML; quote it") from error
 
 
 @dataclass

@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from trueward.cli.outcome import Outcome
+from trueward.cli import Outcome
 
 if TYPE_CHECKING:
     from rich.console import Console

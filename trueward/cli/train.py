@@ -5,8 +5,8 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trueward.cli.config import read_config
-from trueward.cli.outcome import Outcome
+from trueward.cli import Outcome
+from trueward.cli.flags import read_config
 from trueward.errors import InputError
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from trueward.training.job import Job
 
 RESUMES = True
-"""Whether an interrupted run goes on when the verb is given again."""
 SUMMARY = "Train one reward model; alone, on the embedded gold world."
 EXAMPLE = (
     "trueward train --model_name_or_path Qwen/Qwen2.5-0.5B --dataset_name pairs.jsonl "

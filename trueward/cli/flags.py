@@ -1,0 +1,188 @@
+"""Flags of verbs: declared by settings, given as YAML, as NAME=PATH or as FIELD=VALUE."""
+
+import argparse
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trueward.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    from trueward.evaluate import ScoreSettings
+
+_NAMED = re.compile(r"([\w.+-]+)=(.+)")
+_NUMBER = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$")
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+
+
+def add_scoring_flags(parser: argparse.ArgumentParser) -> None:
+    """Declare the fields of `ScoreSettings`."""
+    group = parser.add_argument_group("scoring")
+    group.add_argument("--max_length", type=int, help="longest sequence in tokens (as trained)")
+    group.add_argument(
+        "--truncation",
+        choices=["error", "truncate_left", "truncate_right"],
+        help="what becomes of longer ones; always counted (as trained, else error)",
+    )
+    group.add_argument(
+        "--text",
+        action="store_true",
+        default=None,
+        help="join prompt and response as text, even where there is a chat template",
+    )
+    group.add_argument("--batch_tokens", type=int, default=8192, help="tokens in a batch (8192)")
+    group.add_argument(
+        "--dtype",
+        choices=["float32", "bfloat16", "float16"],
+        default="float32",
+        help="of the weights (float32)",
+    )
+    group.add_argument("--device", help="cpu, cuda, cuda:1, … (the accelerator, if any)")
+
+
+def score_settings(args: argparse.Namespace) -> "ScoreSettings":
+    """Return the scoring flags as settings, and silence the bar of loading weights.
+
+    Raises:
+        InputError: a length or a batch without room for a token.
+    """
+    from transformers.utils import logging
+
+    from trueward.evaluate import ScoreSettings
+
+    check_at_least(1, args, "max_length", "batch_tokens")
+    logging.disable_progress_bar()
+    names = ("max_length", "truncation", "text", "batch_tokens", "dtype", "device")
+    return ScoreSettings(**{name: getattr(args, name) for name in names})
+
+
+def check_at_least(least: int, args: argparse.Namespace, *names: str) -> None:
+    """Raise InputError if a flag that was given is below `least`."""
+    for name in names:
+        value = getattr(args, name)
+        if value is not None and value < least:
+            raise InputError(f"--{name}: expected at least {least}, got {value}")
+
+
+def labelled(words: Sequence[str], kind: str) -> dict[str, str]:
+    """Return each `PATH` or `NAME=PATH` by name: of a path its last part, of a hub name all.
+
+    Raises:
+        InputError: two have the same name.
+    """
+    found: dict[str, str] = {}
+    for word in words:
+        match = None if Path(word).exists() else _NAMED.fullmatch(word)
+        label, path = match.groups() if match else (_label(word), word)
+        if label in found:
+            raise InputError(
+                f"two {kind} are called {label!r} ({found[label]}, {path}); "
+                f"name them: {label}-1={found[label]} {label}-2={path}"
+            )
+        found[label] = path
+    return found
+
+
+def _label(path: str) -> str:
+    here = Path(path)
+    if here.is_dir():
+        return here.resolve().name
+    if not here.is_file():
+        return path
+    stem = Path(here.name.removesuffix(".gz")).stem
+    return stem.removeprefix("scores_").removesuffix(".scores")
+
+
+def assignments(items: Sequence[str], names: str, expected: str) -> Iterator[tuple[str, Any]]:
+    """Yield the name and the YAML value of each `--set NAME=VALUE`.
+
+    Args:
+        items: the words after each `--set`.
+        names: a pattern that every name matches.
+        expected: the form that an error message tells.
+
+    Raises:
+        InputError: another name, or a value that is no YAML.
+    """
+    import yaml
+
+    for item in items:
+        name, equals, text = item.partition("=")
+        if not (equals and re.fullmatch(names, name)):
+            raise InputError(f"--set {item}: expected {expected}")
+        try:
+            yield name, parse_yaml(text)
+        except yaml.YAMLError as error:
+            raise InputError(f"--set {item}: the value is not valid YAML; quote it") from error
+
+
+def split_list(text: str) -> list[str]:
+    """Return comma-separated words; commas inside parentheses stay."""
+    words, depth = [""], 0
+    for letter in text:
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and depth == 0:
+            words.append("")
+        else:
+            words[-1] += letter
+    if not all(word.strip() for word in words):
+        raise argparse.ArgumentTypeError(f"empty item in {text!r}")
+    return [word.strip() for word in words]
+
+
+def read_config(path: str | None, known: Sequence[str]) -> dict[str, Any]:
+    """Read a YAML file whose keys are flags, `${NAME}` taken from the environment.
+
+    Returns:
+        The mapping; empty without a path.
+
+    Raises:
+        InputError: the file is missing or not a mapping, or a key is not among `known`.
+    """
+    if path is None:
+        return {}
+    import yaml
+
+    try:
+        values = parse_yaml(_with_environment(Path(path).read_text(encoding="utf-8"), path))
+    except OSError as error:
+        raise InputError(f"--config {path}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" line {where.line + 1}" if where else ""
+        raise InputError(f"--config {path}{line}: not valid YAML; mend it there") from error
+    if not isinstance(values, Mapping):
+        raise InputError(f"--config {path}: expected `flag: value` lines, got {values!r}")
+    for name in values:
+        if name not in known:
+            said = nearest(str(name), [*known])
+            raise InputError(f"--config {path}: unknown key {name!r}; {said}")
+    return dict(values)
+
+
+def parse_yaml(text: str) -> Any:
+    """Return a YAML value, 1e-4 being a number: YAML 1.1, which PyYAML reads, takes it for text."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", _NUMBER, list("-+0123456789"))
+    return yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
+
+
+def _with_environment(text: str, path: str) -> str:
+    """Replace `${NAME}` outside comments by the environment variable of that name."""
+    lines = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.lstrip().startswith("#"):
+            for name in _VARIABLE.findall(line):
+                if name not in os.environ:
+                    raise InputError(
+                        f"--config {path} line {number}: set {name} in the environment"
+                    )
+                line = line.replace(f"${{{name}}}", os.environ[name])
+        lines.append(line)
+    return "\n".join(lines)
