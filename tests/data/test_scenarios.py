@@ -8,11 +8,11 @@ from data.builders import scored_grid, turns
 from trueward.data import (
     PairRule,
     assert_disjoint,
+    bigram_cosine,
     load_rows,
     most_similar,
     split_scenarios,
 )
-from trueward.data.similarity import bigram_cosine
 from trueward.errors import DataError
 
 SPLIT = {

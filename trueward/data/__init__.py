@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from trueward.data.encode import encode_pairs as encode_pairs
     from trueward.data.load import load_rows as load_rows
     from trueward.data.load import stream_rows as stream_rows
+    from trueward.data.messages import bigram_cosine as bigram_cosine
     from trueward.data.pairs import PairingReport as PairingReport
     from trueward.data.pairs import paired_prompts as paired_prompts
     from trueward.data.pairs import to_pairs as to_pairs
@@ -21,17 +22,17 @@ if TYPE_CHECKING:
     from trueward.data.rule import flip_labels as flip_labels
     from trueward.data.scenarios import SplitReport as SplitReport
     from trueward.data.scenarios import assert_disjoint as assert_disjoint
+    from trueward.data.scenarios import most_similar as most_similar
     from trueward.data.scenarios import split_scenarios as split_scenarios
-    from trueward.data.similarity import most_similar as most_similar
 
 _NAMES = {
     "encode": ("DEFAULT_CHAT_TEMPLATE", "Encoder", "LengthReport", "encode_groups", "encode_pairs"),
     "load": ("load_rows", "stream_rows"),
+    "messages": ("bigram_cosine",),
     "pairs": ("PairingReport", "paired_prompts", "to_pairs"),
     "prompts": ("read_prompts", "response_columns", "to_messages"),
     "rule": ("PairRule", "flip_labels"),
-    "scenarios": ("SplitReport", "assert_disjoint", "split_scenarios"),
-    "similarity": ("most_similar",),
+    "scenarios": ("SplitReport", "assert_disjoint", "most_similar", "split_scenarios"),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 

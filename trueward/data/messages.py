@@ -1,9 +1,11 @@
-"""Text and message lists: checking, converting, and what two conversations share."""
+"""Text and message lists: check them, convert them, and compare two."""
 
 import json
+import math
 import re
+from collections import Counter
 from collections.abc import Mapping
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +15,7 @@ from datasets import Dataset
 from trueward.errors import DataError
 from trueward.types import Message, Turns
 
+_WORD = re.compile(r"\w+|[^\w\s]")
 _TRANSCRIPT_TURN = re.compile(r"\n\n(Human|Assistant):")
 _MESSAGES = pa.list_(pa.struct({"content": pa.string(), "role": pa.string()}))
 _TRANSCRIPT_ROLES = {"Human": "user", "Assistant": "assistant"}
@@ -170,3 +173,20 @@ def described(value: Any) -> str:
     """Return a value's type and beginning, for an error message."""
     text = repr(value)
     return f"{type(value).__name__} {text if len(text) <= 40 else text[:37] + '…'}"
+
+
+def bigram_cosine(first: str, second: str) -> float:
+    """Return the cosine of the counts of word bigrams, in [0, 1].
+
+    Words are lower-cased runs of letters and digits, or single marks; the text's beginning and end
+    count as words, so that every text has a bigram.
+
+        cos = Σ_g a_g b_g / √(Σ_g a_g² · Σ_g b_g²)
+    """
+    a, b = _bigrams(first), _bigrams(second)
+    product = sum(count * b[bigram] for bigram, count in a.items())
+    return product / math.sqrt(sum(n * n for n in a.values()) * sum(n * n for n in b.values()))
+
+
+def _bigrams(text: str) -> Counter[tuple[str, str]]:
+    return Counter(pairwise(["", *_WORD.findall(text.lower()), ""]))

@@ -12,10 +12,10 @@ from datasets import Dataset
 
 from trueward.data.forms import counted, name_of, recognise
 from trueward.data.load import dataset_from_rows
+from trueward.data.messages import bigram_cosine, plain_text
 from trueward.data.pairs import pairs_of_prompts
 from trueward.data.prompts import PROMPT_READERS, in_messages
 from trueward.data.rule import PairRule
-from trueward.data.similarity import most_similar
 from trueward.errors import DataError, nearest
 from trueward.types import Prompt, Scenarios
 
@@ -152,6 +152,20 @@ def _scenarios(drawn: Mapping[str, Sequence[Mapping[str, Any]]], name: str) -> S
             )
     parts = {part: dataset_from_rows(rows, name) for part, rows in drawn.items()}
     return Scenarios(**parts, similar_pairs=most_similar(parts["in_domain_pairs"]))
+
+
+def most_similar(pairs: Dataset, share: float = 0.25) -> Dataset:
+    """Return the share of pairs whose responses are most alike, at least one, in their order.
+
+    Measured by `bigram_cosine` of `chosen` and `rejected`; of equals the earlier goes first.
+    """
+    likeness = [
+        bigram_cosine(plain_text(chosen), plain_text(rejected))
+        for chosen, rejected in zip(pairs["chosen"], pairs["rejected"], strict=True)
+    ]
+    count = max(1, int(share * len(pairs)))
+    ranked = sorted(range(len(pairs)), key=lambda row: (-likeness[row], row))
+    return pairs.select(sorted(ranked[:count]))
 
 
 def _sourced_prompts(

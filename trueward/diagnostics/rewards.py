@@ -3,7 +3,7 @@
     per source: n, mean, std, quantiles, counts over bins that all sources share
     accuracy per quantile bin of similarity;  slope = Cov(right, similarity)/Var(similarity)
 
-Any similarity will do that no judged model made, such as `trueward.data.similarity.bigram_cosine`.
+Any similarity will do that no judged model made, such as `trueward.data.bigram_cosine`.
 """
 
 import math

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from trueward.data.messages import plain_text
-from trueward.data.similarity import bigram_cosine
+from trueward.data.messages import bigram_cosine, plain_text
 from trueward.errors import DataError
 from trueward.evaluate.diagnosis.questions import Question, QuestionSet
 from trueward.evaluate.diagnosis.rewards import Rows
