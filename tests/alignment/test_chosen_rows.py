@@ -8,7 +8,7 @@ from helpers import benchmark_rows, checkpoints
 from trueward import runs
 from trueward.alignment import select_rows
 from trueward.errors import DataError, InputError, OutputExistsError
-from trueward.evaluate import ScoreSettings, rewarded_rows
+from trueward.evaluate import ScoreSettings
 from trueward.scorer import Scorer
 
 CPU = ScoreSettings(device="cpu", text=True)
@@ -50,8 +50,7 @@ def test_of_equals_the_first_wins(model, tmp_path):
 
 
 def test_interrupted_and_resumed_is_as_if_uninterrupted(model, tmp_path, monkeypatch):
-    for module in (rewarded_rows, runs):
-        monkeypatch.setattr(module, "CHUNK", 2)
+    monkeypatch.setattr(runs, "CHUNK", 2)
     source = benchmark_rows.write(tmp_path / "in.jsonl", ROWS)
     select_rows(model, source, tmp_path / "whole.jsonl", CPU)
     real, calls = Scorer.score_groups, []

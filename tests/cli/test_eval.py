@@ -10,10 +10,8 @@ from helpers import benchmark_rows, checkpoints
 
 from trueward import runs
 from trueward.cli import main
-from trueward.evaluate import contestants
 from trueward.scorer import Scorer
-from trueward.suites import SUITES
-from trueward.suites.train_prompts import write_train_prompts
+from trueward.suites import SUITES, write_train_prompts
 
 
 def widest(out):
@@ -187,8 +185,7 @@ def test_bad_input_is_one_line_and_exit_2(call, models, hhh, tmp_path):
 
 @pytest.mark.parametrize("verb", ["eval", "score"])
 def test_ctrl_c_exits_130_and_the_same_command_goes_on(verb, call, models, tmp_path, monkeypatch):
-    for module in (contestants, runs):
-        monkeypatch.setattr(module, "CHUNK", 4)
+    monkeypatch.setattr(runs, "CHUNK", 4)
     data = benchmark_rows.write(tmp_path / "mine.jsonl", benchmark_rows.pairs(70))
     commands = {
         "eval": ["eval", models[0], "--suite", "pairs", "--data", data],

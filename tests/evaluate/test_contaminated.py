@@ -8,14 +8,14 @@ from helpers import benchmark_rows
 
 from trueward.errors import DataError
 from trueward.evaluate import (
+    contamination,
     exposures,
     known_prompts,
     load_task,
-    trained_on,
     training_prompts,
 )
-from trueward.suites.contamination import prompt_hash
-from trueward.suites.train_prompts import (
+from trueward.suites import (
+    prompt_hash,
     read_train_prompts,
     write_train_prompts,
 )
@@ -32,7 +32,8 @@ def task(tmp_path):
 
 
 def kinds(task, prompts):
-    return list(prompts.check(task).kinds)
+    (one,) = exposures([task], [prompts])
+    return list(one.found.kinds)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ def test_splits_and_configurations_are_sources_of_their_own(task, tmp_path, monk
         asked.append((source, split, config))
         return rows
 
-    monkeypatch.setattr(trained_on, "load_rows", load)
+    monkeypatch.setattr(contamination, "load_rows", load)
     runs = []
     for split, config in (("train", None), ("train_sft", None), ("train", "math")):
         runs.append(tmp_path / f"rm{len(runs)}")
@@ -136,7 +137,7 @@ def test_hashes_beside_a_checkpoint_find_exact_prompts(task, tmp_path):
     assert document["hashes"] == sorted(document["hashes"])
     assert len(document["hashes"]) == 2
     (known,), _ = known_prompts([str(model)], [])
-    found = known.check(task)
+    found = exposures([task], [known])[0].found
     assert found.kinds == ("exact", "none", "none")
     assert found.overlaps == (1.0, 0.0, 0.0)
     both, _ = known_prompts([str(model), str(model)], [])

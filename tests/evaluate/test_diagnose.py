@@ -14,7 +14,7 @@ from trueward import runs
 from trueward.diagnostics import EDITS, PROBES, effective_rank
 from trueward.errors import DataError, InputError, OutputExistsError
 from trueward.evaluate import ScoreSettings
-from trueward.evaluate.diagnosis import Beside, diagnose, read_sets, rewards
+from trueward.evaluate.diagnosis import DiagnoseOptions, diagnose, read_sets
 from trueward.scorer import Scorer
 
 CPU = ScoreSettings(device="cpu", max_length=64, truncation="truncate_right")
@@ -160,7 +160,7 @@ def test_a_model_that_only_shrinks_rewards_keeps_margins_and_attenuates_nothing(
         halved(model, tmp_path / "half"),
         tmp_path / "out",
         {"mine": pairs[0]},
-        beside=Beside(reference=("whole", model)),
+        options=DiagnoseOptions(reference=("whole", model)),
     )
     found = document["models"][0]["sets"][0]["edits"]
     assert found["reference"]["scale"] == pytest.approx(0.5, rel=1e-4)
@@ -205,7 +205,7 @@ def test_given_answers_and_flip_rates(model, pairs, tmp_path):
         {"clean": model, "noisy": other},
         tmp_path / "out",
         {"mine": source},
-        beside=Beside(answers=given, flip_rates={"clean": 0.0, "noisy": 0.25}, probed=0),
+        options=DiagnoseOptions(answers=given, flip_rates={"clean": 0.0, "noisy": 0.25}, probed=0),
     )
     block = document["models"][0]["sets"][0]
     assert list(block["probes"]) == ["given: stutter"]
@@ -221,7 +221,7 @@ def test_given_answers_and_flip_rates(model, pairs, tmp_path):
         assert "no better than chance" in needs
     stray = benchmark_rows.write(tmp_path / "stray.jsonl", [{"prompt": "w39", "response": "w1"}])
     with pytest.raises(DataError, match=r"stray.jsonl: row 0: its prompt is in none of the data"):
-        run(model, tmp_path / "new", {"mine": source}, beside=Beside(answers=stray))
+        run(model, tmp_path / "new", {"mine": source}, options=DiagnoseOptions(answers=stray))
     assert not (tmp_path / "new").exists()
 
 
@@ -250,8 +250,7 @@ def test_flipped_training_pairs(model, pairs, tmp_path):
 def test_an_interrupted_call_goes_on_and_another_model_is_refused(
     model, pairs, tmp_path, monkeypatch
 ):
-    for module in (rewards, runs):
-        monkeypatch.setattr(module, "CHUNK", 4)
+    monkeypatch.setattr(runs, "CHUNK", 4)
     whole = run(model, tmp_path / "whole", {"mine": pairs[0]})
     real, calls = Scorer.read_groups, []
 
@@ -338,7 +337,7 @@ def test_a_document_is_added_to_but_never_lost(model, pairs, lists, tmp_path):
     with pytest.raises(OutputExistsError, match="set 'mine' is not given"):
         run({"one": model}, out, {"lists": lists[0]})
     with pytest.raises(OutputExistsError, match="probed was 200, now 3"):
-        run({"one": model}, out, {"mine": pairs[0]}, beside=Beside(probed=3))
+        run({"one": model}, out, {"mine": pairs[0]}, options=DiagnoseOptions(probed=3))
     assert json.loads((out / "diagnostics.json").read_text()) == first
     assert not (out / "two").exists()
     both = {"two": half, "one": model}
@@ -347,7 +346,7 @@ def test_a_document_is_added_to_but_never_lost(model, pairs, lists, tmp_path):
         both,
         out,
         {"mine": pairs[0], "lists": lists[0]},
-        beside=Beside(("one", model), flip_rates=rates),
+        options=DiagnoseOptions(("one", model), flip_rates=rates),
     )
     assert [one["model"] for one in added["models"]] == ["two", "one"]
     assert added["models"][1]["sets"][0]["accuracy"] == first["models"][0]["sets"][0]["accuracy"]
@@ -361,7 +360,7 @@ def test_a_document_is_added_to_but_never_lost(model, pairs, lists, tmp_path):
 
 
 def test_probed_zero_is_the_reason_that_is_told(model, pairs, tmp_path):
-    document = run(model, tmp_path / "out", {"mine": pairs[0]}, beside=Beside(probed=0))
+    document = run(model, tmp_path / "out", {"mine": pairs[0]}, options=DiagnoseOptions(probed=0))
     needs = {one["diagnostic"]: one["needs"] for one in document["models"][0]["not_computed"]}
     assert needs["probes"] == needs["edits"] == "prompts to edit and probe: --probed was 0"
 
@@ -375,9 +374,9 @@ def test_the_gold_world_brings_its_scenarios_and_training_pairs():
         "mutual_disjoint.first-5",
         "similar_pairs.first-5",
     ]
-    assert {len(one.questions) for one in sets} == {5}
-    assert all(q.gold and q.sources[0] and q.pairs for one in sets for q in one.questions)
-    assert (train.name, train.source, len(train.questions)) == ("train", "goldworld", 1000)
+    assert {len(one.prompts) for one in sets} == {5}
+    assert all(q.scores and q.sources[0] and q.pairs for one in sets for q in one.prompts)
+    assert (train.name, train.source, len(train.prompts)) == ("train", "goldworld", 1000)
 
 
 def test_bad_input_is_one_line(model, pairs, tmp_path):

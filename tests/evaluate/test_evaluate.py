@@ -9,7 +9,7 @@ from helpers import benchmark_rows, checkpoints
 
 from trueward import runs
 from trueward.errors import DataError, InputError, ModelError, OutputExistsError
-from trueward.evaluate import ScoreSettings, contestants, evaluate, load_task
+from trueward.evaluate import ScoreSettings, evaluate, load_task
 from trueward.scorer import Scorer
 from trueward.suites import SuiteResult
 
@@ -33,8 +33,7 @@ def data(tmp_path):
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    for module in (contestants, runs):
-        monkeypatch.setattr(module, "CHUNK", 4)
+    monkeypatch.setattr(runs, "CHUNK", 4)
 
 
 def score_rows_of(folder, name="m", stem="pairs"):

@@ -9,8 +9,8 @@ from helpers import checkpoints
 from safetensors.torch import load_file, save_file
 
 from trueward.errors import ModelError
-from trueward.evaluate import fingerprint
-from trueward.evaluate.fingerprint import data_digest, model_digest
+from trueward.evaluate import model_digest, scoring
+from trueward.evaluate.benchmarks import prompts_digest
 from trueward.types import Prompt
 
 
@@ -48,8 +48,8 @@ def test_only_what_rewards_depend_on_counts(model, copy):
 
 @pytest.mark.parametrize("place", [0, -8])
 def test_of_a_large_file_the_start_and_the_end_are_read(copy, monkeypatch, place):
-    monkeypatch.setattr(fingerprint, "_WHOLE", 100)
-    monkeypatch.setattr(fingerprint, "_BLOCK", 16)
+    monkeypatch.setattr(scoring, "_WHOLE", 100)
+    monkeypatch.setattr(scoring, "_BLOCK", 16)
     before = model_digest(str(copy))
     file = copy / "model.safetensors"
     content = bytearray(file.read_bytes())
@@ -77,11 +77,11 @@ def test_data_is_known_by_all_that_is_judged():
     item = Prompt(
         "a", [{"role": "user", "content": "p"}], ("r", "s"), subset="x", labels={"best": 1}
     )
-    digest = data_digest([item])
+    digest = prompts_digest([item])
     others = [
         Prompt("b", item.prompt, item.responses, subset="x", labels=item.labels),
         Prompt("a", item.prompt, ("s", "r"), subset="x", labels=item.labels),
         Prompt("a", item.prompt, item.responses, subset="x", labels={"best": 0}),
     ]
-    assert data_digest([item]) == digest
-    assert len({digest, *(data_digest([one]) for one in others)}) == 4
+    assert prompts_digest([item]) == digest
+    assert len({digest, *(prompts_digest([one]) for one in others)}) == 4

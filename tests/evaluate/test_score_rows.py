@@ -10,7 +10,7 @@ from helpers import benchmark_rows, checkpoints
 
 from trueward import runs
 from trueward.errors import DataError, InputError, OutputExistsError
-from trueward.evaluate import ScoreSettings, rewarded_rows, score_rows
+from trueward.evaluate import ScoreSettings, score_rows
 from trueward.scorer import Scorer
 
 CPU = ScoreSettings(device="cpu")
@@ -24,8 +24,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    for module in (rewarded_rows, runs):
-        monkeypatch.setattr(module, "CHUNK", 4)
+    monkeypatch.setattr(runs, "CHUNK", 4)
 
 
 def read(path):

@@ -6,7 +6,7 @@ import numpy as np
 
 from helpers import benchmark_rows, checkpoints
 from trueward.evaluate import ScoreSettings
-from trueward.evaluate.diagnosis import Beside, diagnose, read_sets
+from trueward.evaluate.diagnosis import DiagnoseOptions, diagnose, read_sets
 from trueward.suites import suite
 
 PAIRS = suite("pairs")
@@ -68,7 +68,9 @@ def diagnosis(folder, tmp):
         known,
         ScoreSettings(device="cpu", truncation="truncate_right"),
         folder,
-        beside=Beside(("plain", models["plain"]), flip_rates={"plain": 0.0, "other": 0.25}),
+        options=DiagnoseOptions(
+            ("plain", models["plain"]), flip_rates={"plain": 0.0, "other": 0.25}
+        ),
         facts=facts,
     )
     return folder

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, BartConfig
 
 from trueward.errors import DataError, InputError, ModelError
-from trueward.evaluate.fingerprint import model_digest
+from trueward.evaluate import model_digest
 from trueward.export.folder import read_record
 from trueward.models import load_for_training, load_reward_model, score_sequences
 from trueward.scorer import Scorer

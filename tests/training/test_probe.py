@@ -8,8 +8,7 @@ import torch
 from helpers import tiny_data, tiny_models
 
 from trueward.models import load_for_training, score_sequences
-from trueward.suites.contamination import prompt_hash
-from trueward.suites.train_prompts import read_train_prompts
+from trueward.suites import prompt_hash, read_train_prompts
 from trueward.training import RewardConfig, RewardTrainer
 
 

@@ -13,7 +13,7 @@ from trueward.errors import InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from trueward.evaluate.diagnosis import Beside
+    from trueward.evaluate.diagnosis import DiagnoseOptions
 
 RESUMES = True
 SUMMARY = "Diagnose reward models: norms, length, calibration, edits, over-optimization, probes."
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> Outcome:
     from trueward.runs import environment
 
     models = labelled(args.models, "models")
-    beside = _beside(args, models)
+    options = _options(args, models)
     check_at_least(1, args, "limit")
     sets, train = read_sets(labelled(args.data, "sets"), args.train_data, limit=args.limit)
     settings = score_settings(args)
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> Outcome:
             train,
             settings,
             args.output_dir,
-            beside=beside,
+            options=options,
             facts=facts,
             overwrite=args.overwrite,
             begin=begin,
@@ -105,15 +105,15 @@ def run(args: argparse.Namespace) -> Outcome:
     return Outcome(document, show)
 
 
-def _beside(args: argparse.Namespace, models: Mapping[str, str]) -> "Beside":
-    from trueward.evaluate.diagnosis import Beside
+def _options(args: argparse.Namespace, models: Mapping[str, str]) -> "DiagnoseOptions":
+    from trueward.evaluate.diagnosis import DiagnoseOptions
 
     if args.probed < 0:
         raise InputError(f"--probed: expected 0 or more, got {args.probed}")
     given: list[str] = [] if args.reference is None else [args.reference]
     reference: Any = next(iter(labelled(given, "references").items()), None)
     rates = dict(_rate(word, models) for word in args.flip_rate)
-    return Beside(reference, args.probe_answers, rates, args.probed)
+    return DiagnoseOptions(reference, args.probe_answers, rates, args.probed)
 
 
 def _rate(word: str, models: Mapping[str, str]) -> tuple[str, float]:

@@ -1,11 +1,18 @@
-"""Models judged on suites, and rewards of one's own rows: resumable, never overwritten."""
+"""Models judged on suites, and rewards of one's own rows: resumable, never overwritten.
 
-from trueward.evaluate.contaminated import Exposure, TrainingPrompts, exposures
-from trueward.evaluate.judging import Evaluated, evaluate
-from trueward.evaluate.rewarded_rows import ScoredRows, score_rows
-from trueward.evaluate.settings import ScoreSettings
-from trueward.evaluate.tasks import Task, load_task
-from trueward.evaluate.trained_on import known_prompts, recorded_prompts, training_prompts
+`trueward.evaluate.diagnosis` diagnoses models.
+"""
+
+from trueward.evaluate.benchmarks import Evaluated, Task, evaluate, load_task
+from trueward.evaluate.contamination import (
+    Exposure,
+    TrainingPrompts,
+    exposures,
+    known_prompts,
+    recorded_prompts,
+    training_prompts,
+)
+from trueward.evaluate.scoring import ScoredRows, ScoreSettings, model_digest, score_rows
 from trueward.suites import compare_models
 
 __all__ = [
@@ -20,6 +27,7 @@ __all__ = [
     "exposures",
     "known_prompts",
     "load_task",
+    "model_digest",
     "recorded_prompts",
     "score_rows",
     "training_prompts",

@@ -16,7 +16,13 @@ from trueward.suites import (
     scenarios,
 )
 from trueward.suites.compare import Compared, SuiteDifference, compare_models, compare_suites
-from trueward.suites.contamination import Contamination, contamination
+from trueward.suites.contamination import (
+    Contamination,
+    contamination,
+    prompt_hash,
+    read_train_prompts,
+    write_train_prompts,
+)
 from trueward.suites.rows import read_scores, scores_of
 from trueward.suites.suite import Suite
 
@@ -55,7 +61,10 @@ __all__ = [
     "compare_models",
     "compare_suites",
     "contamination",
+    "prompt_hash",
     "read_scores",
+    "read_train_prompts",
     "scores_of",
     "suite",
+    "write_train_prompts",
 ]

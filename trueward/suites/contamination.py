@@ -6,15 +6,19 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 
 from trueward.errors import DataError
+from trueward.results import TrainPrompts
 from trueward.types import Prompt, Turns
 
 NGRAM = 8
 """Words of an n-gram."""
 THRESHOLD = 0.5
 """Share of a prompt's n-grams in one training prompt from which the two are near-duplicates."""
+TRAIN_PROMPTS = "train_prompts.json"
+"""Written beside a checkpoint."""
 KINDS = ("exact", "near", "none")
 _WORD = re.compile(r"[^\W_]+")
 
@@ -111,6 +115,21 @@ def prompt_hash(prompt: Turns) -> str:
 
 def _hash(words: Words) -> str:
     return hashlib.blake2b(" ".join(words).encode(), digest_size=8).hexdigest()
+
+
+def write_train_prompts(prompts: Iterable[Turns], folder: Path | str) -> None:
+    """Write the sorted distinct hashes of training prompts into a checkpoint's folder."""
+    hashes = tuple(sorted(set(map(prompt_hash, prompts))))
+    TrainPrompts(hashes).write(Path(folder) / TRAIN_PROMPTS)
+
+
+def read_train_prompts(folder: Path | str) -> frozenset[str]:
+    """Read the hashes that lie in a checkpoint's folder.
+
+    Raises:
+        DataError: naming file and field, if they are not there or of another form.
+    """
+    return frozenset(TrainPrompts.read(Path(folder) / TRAIN_PROMPTS).hashes)
 
 
 def words_of(prompt: Turns) -> Words:

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from trueward.scorer import RECORD_FILE
-from trueward.suites.train_prompts import write_train_prompts
+from trueward.suites import write_train_prompts
 
 STATE_FILE = "objective_state.safetensors"
 

@@ -1,6 +1,7 @@
-"""What a model was trained on, as far as its folder or the user tells."""
+"""Prompts that a model may have been trained on, against the prompts of suites."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -8,21 +9,75 @@ from trueward.data import load_rows, to_pairs
 from trueward.data.forms import resolve
 from trueward.data.messages import checked_turns
 from trueward.errors import DataError
-from trueward.evaluate.contaminated import TrainingPrompts
+from trueward.evaluate.benchmarks import Task
 from trueward.files import read_json
-from trueward.suites.train_prompts import FILE, read_train_prompts
+from trueward.suites import Contamination, contamination, read_train_prompts
+from trueward.suites.contamination import TRAIN_PROMPTS
 from trueward.types import Turns
 
 RUN_RECORD = "train.json"
-"""What `trueward train` writes beside a model; it names the training data."""
+"""The document that `trueward train` writes beside a model; it names the training data."""
 TRAIN = "train"
 """The split that is meant where none is named."""
+
+
+@dataclass(frozen=True)
+class TrainingPrompts:
+    """Prompts that a model may have been trained on."""
+
+    source: str
+    prompts: Sequence[Turns] | None = None
+    """None where the text is not at hand: then near-duplicates cannot be found."""
+    hashes: frozenset[str] = field(default_factory=frozenset)
+    """Of prompts that were trained on: they find the same words only."""
+
+    def joined(self, other: "TrainingPrompts") -> "TrainingPrompts":
+        """Return what two that name one source know together."""
+        prompts = self.prompts if self.prompts is not None else other.prompts
+        return TrainingPrompts(self.source, prompts, self.hashes | other.hashes)
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """The prompts that one source of training prompts has in common with one task."""
+
+    source: str
+    task: Task
+    found: Contamination
+    near_checked: bool
+    """Whether the training prompts' text was at hand; without it `near` is not known."""
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Of the prompts that are there, word for word or nearly."""
+        pairs = zip(self.found.prompts, self.found.kinds, strict=True)
+        return frozenset(str(one.id) for one, kind in pairs if kind != "none")
+
+    def document(self) -> dict[str, Any]:
+        """Return the counts, by subset."""
+        known: dict[str, Any] = {} if self.near_checked else {"near": None}
+        subsets = {name: {**counts, **known} for name, counts in self.found.summary().items()}
+        return {"source": self.source, "suite": self.task.stem, "subsets": subsets}
+
+
+def exposures(tasks: Sequence[Task], known: Iterable[TrainingPrompts]) -> list[Exposure]:
+    """Hold every task against every source of training prompts."""
+    return [
+        Exposure(
+            one.source,
+            task,
+            contamination(task.items, one.prompts or (), hashes=one.hashes),
+            one.prompts is not None,
+        )
+        for one in known
+        for task in tasks
+    ]
 
 
 def known_prompts(
     models: Iterable[str], given: Iterable[str]
 ) -> tuple[list[TrainingPrompts], list[str]]:
-    """What the models record of their training, and the given training data; and notices.
+    """Return what the models record of their training, and the given training data; and notices.
 
     Raises:
         DataError: given data has no prompts.
@@ -43,7 +98,7 @@ def known_prompts(
 
 
 def training_prompts(source: str) -> TrainingPrompts:
-    """The prompts of training data, or of the data that a run of `trueward train` read.
+    """Return the prompts of training data, or of the data that a run of `trueward train` read.
 
     Args:
         source: a file, folder or hub name that `load_rows` reads, or a run's folder.
@@ -56,7 +111,7 @@ def training_prompts(source: str) -> TrainingPrompts:
 
 
 def recorded_prompts(model: str) -> TrainingPrompts | None:
-    """The prompts that a model's folder (or its checkpoint's run) records; None if it does not.
+    """Return the prompts that a model's folder (or its checkpoint's run) records; None if none.
 
     Both records count: the data that the run names gives the text, the hashes what was trained on.
 
@@ -66,7 +121,7 @@ def recorded_prompts(model: str) -> TrainingPrompts | None:
     folder = Path(model)
     places = [folder, folder.parent] if folder.name.startswith("checkpoint-") else [folder]
     for place in places:
-        hashed = _of_hashes(place) if (place / FILE).is_file() else None
+        hashed = _hashed(place) if (place / TRAIN_PROMPTS).is_file() else None
         job = read_json(place / RUN_RECORD)["job"].value if (place / RUN_RECORD).is_file() else None
         if isinstance(job, dict) and job.get("dataset_name"):
             return _of_job(job, hashed)
@@ -75,12 +130,12 @@ def recorded_prompts(model: str) -> TrainingPrompts | None:
     return None
 
 
-def _of_hashes(place: Path) -> TrainingPrompts:
-    return TrainingPrompts(str(place / FILE), hashes=read_train_prompts(place))
+def _hashed(place: Path) -> TrainingPrompts:
+    return TrainingPrompts(str(place / TRAIN_PROMPTS), hashes=read_train_prompts(place))
 
 
-def _of_job(job: dict[str, Any], hashed: TrainingPrompts | None) -> TrainingPrompts:
-    """The text of the data that a job names, and the hashes; the hashes alone where it is gone."""
+def _of_job(job: Mapping[str, Any], hashed: TrainingPrompts | None) -> TrainingPrompts:
+    """Read the text of the data that a job names; where it is gone the hashes alone are known."""
     name, config = job["dataset_name"], job.get("dataset_config")
     split = job.get("dataset_train_split") or TRAIN
     source = name + (f":{config}" if config else "") + (f"[{split}]" if split != TRAIN else "")
@@ -94,7 +149,7 @@ def _of_job(job: dict[str, Any], hashed: TrainingPrompts | None) -> TrainingProm
 
 
 def _prompts_of(source: str, split: str = TRAIN, config: str | None = None) -> Iterator[Turns]:
-    """The prompt column, or what `to_pairs` finds in rows without one."""
+    """Yield the prompt column, or what `to_pairs` finds in rows without one."""
     rows = load_rows(source, split=split, config=config)
     roles = resolve(rows.column_names, None, source)
     if "prompt" not in roles:

@@ -1,0 +1,239 @@
+"""Models diagnosed on sets of data: what is scored is kept, what is computed is computed anew."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from trueward.errors import InputError
+from trueward.evaluate.diagnosis_blocks import comparison, label_noise, set_block
+from trueward.evaluate.diagnosis_data import TRAIN, Plan, PromptSet, plans_of, read_sets
+from trueward.evaluate.diagnosis_scores import ScoredSet, score_set, set_files
+from trueward.evaluate.scoring import RewardModel, ScoreSettings
+from trueward.files import plain, read_json
+from trueward.results import DiagnosticsDocument, parse, schema_of, write
+from trueward.results.diagnosis import ModelBlock, NotComputed
+from trueward.runs import Begin, check_writable, refuse, shown, silent
+
+__all__ = ["DiagnoseOptions", "PromptSet", "diagnose", "read_sets"]
+
+FILE = "diagnostics.json"
+SCORED = ("max_length", "truncation", "text", "dtype", "probed")
+"""Settings on which the numbers depend."""
+PROBED = 200
+
+
+@dataclass(frozen=True)
+class DiagnoseOptions:
+    """Things that diagnostics may take beyond models and data."""
+
+    reference: tuple[str, str] | None = None
+    """Label and path of the model that edits are held against."""
+    answers: str | None = None
+    """Rows of prompt and response: answers that no one would want."""
+    flip_rates: Mapping[str, float] = field(default_factory=dict)
+    """By model, the share of training labels that were flipped."""
+    probed: int = PROBED
+    """Prompts a set on which edits and fixed probes are scored."""
+
+    def not_given(self, train: PromptSet | None) -> dict[str, str]:
+        """Return by diagnostic what it would need beyond the data that was given."""
+        needs = (
+            (train, "norm and rank shift from training", "the training data (--train_data)"),
+            (
+                train,
+                "flipped training labels learnt by heart",
+                "training data (--train_data) with a column `flipped` that says which labels were "
+                "flipped",
+            ),
+            (self.reference, "attenuation under edits", "a reference model (--reference)"),
+            (
+                self.answers,
+                "answers of your own as probes",
+                "rows of prompt and response (--probe_answers)",
+            ),
+            (
+                self.flip_rates,
+                "cost of label noise",
+                "models trained at two or more rates of flipped labels, 0 among them "
+                "(--flip_rate MODEL=RATE for each)",
+            ),
+        )
+        return {name: need for given, name, need in needs if not given}
+
+
+def diagnose(
+    models: Mapping[str, str],
+    sets: Sequence[PromptSet],
+    train: PromptSet | None,
+    settings: ScoreSettings,
+    folder: Path,
+    *,
+    options: DiagnoseOptions | None = None,
+    facts: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+    begin: Begin = silent,
+) -> DiagnosticsDocument:
+    """Score every model on every set, compute all diagnostics, write `folder/diagnostics.json`.
+
+    Scored rows go to `folder/LABEL/SET.rewards.jsonl`, hidden states of a sample of responses to
+    `SET.states.safetensors`; those of the same model, data and settings are read, not made again,
+    and an interrupted call goes on from them.
+
+    Args:
+        models: folders or hub names by label.
+        sets: what to diagnose on.
+        train: what the models were trained on, for the shift of norms and rank.
+        settings: how models score.
+        folder: where everything goes.
+        options: a reference, answers as probes, flip rates.
+        facts: put into the document as they are (`command`, `environment`, …).
+        overwrite: remove earlier scores of these models and sets first, and replace a document
+            of others.
+        begin: told of each model and set that is scored.
+
+    Raises:
+        OutputExistsError: scores are there of another model, other data or settings, or a document
+            with models or sets that this call does not have.
+        InputError: a model, a file or a row is not what it must be.
+    """
+    options = options or DiagnoseOptions()
+    judged = {label: RewardModel(label, path, settings) for label, path in models.items()}
+    reference = _reference(judged, options, settings)
+    plans = plans_of(sets, train, options.answers, options.probed)
+    how = asdict(settings) | {"probed": options.probed}
+    if not overwrite:
+        _check_kept(folder / FILE, judged, plans, how, options)
+    everyone = {one.label: one for one in (*judged.values(), *([reference] if reference else []))}
+    _prepare(everyone.values(), plans, folder, overwrite=overwrite)
+    scored = {label: _scored(one, plans, folder, begin) for label, one in everyone.items()}
+    against = scored[reference.label] if reference else {}
+    blocks = [
+        _model_block(one, scored[one.label], against if one is not reference else {})
+        for one in judged.values()
+    ]
+    noise, needs = label_noise(blocks, options.flip_rates)
+    document = {
+        "schema": schema_of(DiagnosticsDocument),
+        **(facts or {}),
+        "settings": how,
+        "train": None if train is None else train.source,
+        "reference": reference.label if reference else None,
+        "models": blocks,
+        "comparison": comparison({label: scored[label] for label in judged}),
+        "label_noise": noise,
+        "not_given": needs | options.not_given(train),
+    }
+    write(document, folder / FILE)
+    return cast(DiagnosticsDocument, plain(document))
+
+
+def _reference(
+    judged: Mapping[str, RewardModel], options: DiagnoseOptions, settings: ScoreSettings
+) -> RewardModel | None:
+    if options.reference is None:
+        return None
+    label, path = options.reference
+    there = judged.get(label)
+    if there is not None and there.path != path:
+        raise InputError(f"--reference {path}: a model is called {label!r} too; give NAME=PATH")
+    return there or RewardModel(label, path, settings)
+
+
+def _prepare(
+    models: Iterable[RewardModel], plans: Mapping[str, Plan], folder: Path, *, overwrite: bool
+) -> None:
+    """Refuse what was scored of something else, or with `overwrite` remove it."""
+    files = [
+        (set_files(one, folder, name), one.identity() | plan.identity())
+        for one in models
+        for name, plan in plans.items()
+    ]
+    for there, identity in files if not overwrite else ():
+        there.rows.finished(identity)
+    check_writable(folder)
+    for there, _ in files if overwrite else ():
+        there.remove()
+
+
+def _scored(
+    one: RewardModel, plans: Mapping[str, Plan], folder: Path, begin: Begin
+) -> dict[str, ScoredSet]:
+    found = {name: score_set(one, plan, folder, begin) for name, plan in plans.items()}
+    one.release()
+    return found
+
+
+def _model_block(
+    one: RewardModel, scored: Mapping[str, ScoredSet], against: Mapping[str, ScoredSet]
+) -> ModelBlock:
+    train = scored.get(TRAIN)
+    blocks, needs = [], []
+    for name, part in scored.items():
+        block, missing = set_block(part, None if part is train else train, against.get(name))
+        blocks.append(block)
+        needs += [
+            NotComputed(set=name, diagnostic=diagnostic, needs=why)
+            for diagnostic, why in missing.items()
+        ]
+    return {
+        "model": one.label,
+        "path": one.path,
+        "digest": one.digest,
+        "sets": blocks,
+        "not_computed": needs,
+    }
+
+
+def _check_kept(
+    file: Path,
+    models: Mapping[str, RewardModel],
+    sets: Iterable[str],
+    settings: Mapping[str, Any],
+    options: DiagnoseOptions,
+) -> None:
+    """Refuse to replace a document by one that leaves out or changes what it holds.
+
+    Further models and sets may come: the scores of the others are kept, and read again.
+
+    Raises:
+        OutputExistsError: naming what would be lost.
+    """
+    if not file.exists():
+        return
+    earlier, schema = read_json(file), schema_of(DiagnosticsDocument)
+    if not isinstance(earlier.value, dict) or earlier.value.get("schema") != schema:
+        refuse(file, f"is there and is no {schema}; choose another output, or --overwrite")
+    document = parse(earlier, DiagnosticsDocument)
+    lost = list(_lost(document, models, set(sets), settings, options))
+    if lost:
+        refuse(
+            file,
+            f"would lose what it holds: {'; '.join(lost)}; give that again beside what is "
+            "to be added, choose another output, or --overwrite",
+        )
+
+
+def _lost(
+    earlier: DiagnosticsDocument,
+    models: Mapping[str, RewardModel],
+    sets: set[str],
+    settings: Mapping[str, Any],
+    options: DiagnoseOptions,
+) -> Iterator[str]:
+    for model in earlier["models"]:
+        label, digest = model["model"], model.get("digest")
+        now = models[label].digest if label in models else "not given"
+        if now != digest:
+            yield f"model {label!r} was {digest}, now {now}"
+    for name in dict.fromkeys(block["name"] for one in earlier["models"] for block in one["sets"]):
+        if name not in sets:
+            yield f"set {name!r} is not given"
+    for name, was in earlier.get("settings", {}).items():
+        if name in SCORED and was != settings[name]:
+            yield f"{name} was {shown(was)}, now {shown(settings[name])}"
+    reference = options.reference and options.reference[0]
+    if earlier.get("reference") not in (None, reference):
+        yield f"reference was {earlier.get('reference')}, now {shown(reference)}"
+    if earlier.get("label_noise") is not None and not options.flip_rates:
+        yield "flip rates are not given"

@@ -1,0 +1,423 @@
+"""Every diagnostic of one scored set, as the blocks of `diagnostics.json`."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, TypeVar, cast
+
+import numpy as np
+
+from trueward.diagnostics import (
+    EDITS,
+    Edited,
+    Moments,
+    accuracy_when_shorter_chosen,
+    best_of_n,
+    best_of_n_kl,
+    calibration,
+    calibration_after_temperature,
+    edit_profile,
+    effective_rank_shift,
+    fit_best_of_n,
+    flipped_pair_agreement,
+    length_correlation,
+    noise_sensitivity,
+    norm_shift,
+    norm_statistics,
+    probe_results,
+    reward_distributions,
+    scale_control,
+    similar_pair_accuracy,
+    split_norms,
+)
+from trueward.errors import DataError
+from trueward.evaluate.diagnosis_data import TRAIN, starting_point
+from trueward.evaluate.diagnosis_scores import ScoredSet
+from trueward.metrics import kendall_per_prompt, pair_accuracy
+from trueward.results import RunResult, Scores, SplitNorms
+from trueward.results.diagnosis import (
+    AccuracyBlock,
+    BestOfNBlock,
+    BestOfNFitBlock,
+    CalibrationBlock,
+    CorrelationBlock,
+    EditBlock,
+    EditsBlock,
+    FlippedPairsBlock,
+    Interval,
+    LabelNoiseBlock,
+    LengthBlock,
+    LogOddsBlock,
+    ModelBlock,
+    ProbeBlock,
+    RewardBlock,
+    RewardsBlock,
+    SetBlock,
+    ShorterChosenBlock,
+    SimilarPairsBlock,
+    TauBlock,
+)
+from trueward.stats import bootstrap_mean, compare
+
+Block = TypeVar("Block")
+NOT_PROBED = "prompts to edit and probe: --probed was 0"
+FEWEST = 4
+"""Scored responses a prompt from which best-of-n is taken: two coefficients need two sizes."""
+
+
+def set_block(
+    one: ScoredSet, train: ScoredSet | None, reference: ScoredSet | None
+) -> tuple[SetBlock, dict[str, str]]:
+    """Return the set's block, and by diagnostic that the data does not allow what it would need."""
+    measures: dict[str, Callable[[], Any]] = {
+        "accuracy": lambda: accuracy(one),
+        "norms": lambda: norms(one, train),
+        "rewards": lambda: rewards(one),
+        "length": lambda: length(one),
+        "calibration": lambda: as_log_odds(one),
+        "similar_pairs": lambda: similar_pairs(one),
+    }
+    if one.set.name == TRAIN:
+        measures["flipped_pairs"] = lambda: flipped_pairs(one)
+    else:
+        measures |= {
+            "tau": lambda: tau(one),
+            "edits": lambda: edits(one, reference),
+            "best_of_n": lambda: optimization(one),
+            "probes": lambda: probes(one),
+        }
+    block = {
+        "name": one.set.name,
+        "source": one.set.source,
+        "prompts": len(set(one.units)),
+        "responses": sum(len(prompt.responses) for prompt in one.prompts),
+        "pairs": sum(len(prompt.pairs) for prompt in one.prompts),
+        "left_out": dict(one.set.left_out),
+        **one.lengths,
+    }
+    needs = {}
+    for name, measure in measures.items():
+        try:
+            block[name] = measure()
+        except DataError as error:
+            block[name] = None
+            needs[name] = str(error)
+    return cast(SetBlock, block), needs
+
+
+def interval(values: Sequence[float], units: Sequence[str]) -> Interval:
+    """Return the mean with its 95 % bootstrap interval over prompts."""
+    found = bootstrap_mean([float(value) for value in values], list(units))
+    return {"value": found.value, "low": found.low, "high": found.high}
+
+
+def _block(kind: type[Block], result: Any, *less: str) -> Block:
+    """Return a dataclass of `trueward.diagnostics` as a block, less some of its fields."""
+    return cast(Block, {name: v for name, v in asdict(result).items() if name not in less})
+
+
+# Is it right, and why
+
+
+def accuracy(one: ScoredSet) -> AccuracyBlock:
+    """Count the pairs ranked right, a tie being wrong."""
+    right = pair_accuracy(one.pairs.chosen, one.pairs.rejected)
+    ties = int((one.pairs.margins == 0).sum())
+    return {**interval(right.tolist(), one.pairs.units), "n": right.size, "ties": ties}
+
+
+def tau(one: ScoredSet) -> TauBlock:
+    """Measure Kendall's τ per prompt against the data's scores."""
+    taus, units = _taus(one)
+    if not taus:
+        raise DataError("three or more scored responses a prompt")
+    undefined = sum(map(math.isnan, taus))
+    return {**interval(taus, units), "n": len(taus), "undefined": undefined}
+
+
+def _taus(one: ScoredSet) -> tuple[list[float], list[str]]:
+    places = one.graded(3)
+    rewards = [one.rows[i]["rewards"] for i in places]
+    return kendall_per_prompt(rewards, one.gold(places)), [one.units[i] for i in places]
+
+
+def norms(one: ScoredSet, train: ScoredSet | None) -> SplitNorms:
+    """Measure norms of hidden states and effective rank, and their shift from the training data."""
+    block = _norms(one)
+    if train is not None:
+        block["shift"] = _shift(one, train)
+    return cast(SplitNorms, block)
+
+
+def _norms(one: ScoredSet) -> dict[str, Any]:
+    chosen, rejected = one.states.pairs() or (None, None)
+    found = split_norms(
+        one.states.hidden, pre_norm=one.states.before_norm, chosen=chosen, rejected=rejected
+    )
+    return {"responses": len(one.states.hidden), **found}
+
+
+def _shift(one: ScoredSet, train: ScoredSet) -> dict[str, Any]:
+    here, there = one.states, train.states
+    found = {"hidden": norm_shift(norm_statistics(here.hidden), norm_statistics(there.hidden))}
+    if here.before_norm is not None and there.before_norm is not None:
+        stats = (norm_statistics(here.before_norm), norm_statistics(there.before_norm))
+        found["pre_norm"] = norm_shift(*stats)
+    gaps = [_norms(side)["difference"] for side in (one, train)]
+    if None not in gaps:
+        found["difference"] = norm_shift(*(Moments(**gap) for gap in gaps))
+    shifts = {name: asdict(shift) for name, shift in found.items()}
+    return shifts | {"effective_rank": asdict(effective_rank_shift(there.hidden, here.hidden))}
+
+
+def rewards(one: ScoredSet) -> RewardsBlock:
+    """Describe the distributions of all rewards, and of each source's."""
+    values = one.rewards()
+    named = [source for prompt in one.prompts for source in prompt.sources]
+    known = np.array([source is not None for source in named])
+    sources = [source for source in named if source is not None]
+    by_source = reward_distributions(values[known], sources) if sources else {}
+    everything = reward_distributions(values, ["all"] * values.size)["all"]
+    return {
+        "all": _block(RewardBlock, everything),
+        "sources": {name: _block(RewardBlock, block) for name, block in by_source.items()},
+        "unnamed": int((~known).sum()),
+    }
+
+
+def length(one: ScoredSet) -> LengthBlock:
+    """Ask whether the reward follows the response's own tokens, and the data's score does."""
+    tokens = one.tokens()
+    units = [unit for unit, row in zip(one.units, one.rows, strict=True) for _ in row["rewards"]]
+    reward = length_correlation(one.rewards(), tokens, units)
+    found: LengthBlock = {"reward": _block(CorrelationBlock, reward)}
+    if all(prompt.scores for prompt in one.prompts):
+        gold = [value for prompt in one.prompts for value in prompt.scores]
+        found["gold"] = _block(CorrelationBlock, length_correlation(gold, tokens, units))
+    if any(prompt.pairs for prompt in one.prompts):
+        pairs = one.pairs
+        shorter = accuracy_when_shorter_chosen(
+            pairs.chosen, pairs.rejected, pairs.chosen_tokens, pairs.rejected_tokens
+        )
+        found["shorter_chosen"] = _block(ShorterChosenBlock, shorter)
+    return found
+
+
+def similar_pairs(one: ScoredSet) -> SimilarPairsBlock:
+    """Measure accuracy by how alike a pair's responses are (cosine of word bigrams)."""
+    found = similar_pair_accuracy(one.pairs.chosen, one.pairs.rejected, one.similarity)
+    return _block(SimilarPairsBlock, found, "correct")
+
+
+def flipped_pairs(one: ScoredSet) -> FlippedPairsBlock:
+    """Ask whether flipped training labels were learnt by heart."""
+    flags = one.pairs.flipped
+    if None in flags or not any(flags):
+        raise DataError("pairs with a column `flipped` that says which labels were flipped")
+    found = flipped_pair_agreement(one.pairs.margins, np.array(flags, dtype=bool))
+    return _block(FlippedPairsBlock, found, "sees_clean")
+
+
+def as_log_odds(one: ScoredSet) -> LogOddsBlock:
+    """Calibrate on half of the prompts, as it is and after one temperature of the other half."""
+    judged, fitted = one.halves()
+    pairs, units = one.pairs, np.array(one.pairs.units, dtype=object)
+    as_is = _block(CalibrationBlock, calibration(pairs.margins[judged]))
+    try:
+        after = calibration_after_temperature(
+            pairs.margins[judged], list(units[judged]), pairs.margins[fitted], list(units[fitted])
+        )
+    except DataError as error:
+        return {"as_is": as_is, "after_temperature": None, "why_not": str(error)}
+    return {
+        "as_is": as_is,
+        "after_temperature": _block(CalibrationBlock, after),
+        "fitted_on": int(fitted.sum()),
+    }
+
+
+# What would break first
+
+
+def edits(one: ScoredSet, reference: ScoredSet | None) -> EditsBlock:
+    """Measure how edits that should not decide move the reward; against a reference if given."""
+    if not one.plan.probed:
+        raise DataError(NOT_PROBED)
+    if not any(row["edits"] for row in one.rows):
+        raise DataError("responses that are text; none here could be edited")
+    if reference is None:
+        margins, texts = one.pairs.margins, _edited(one, _edited_places(one, one, None))
+        profile = edit_profile(margins, margins, texts, texts)
+        plain: dict[str, EditBlock] = {
+            name: {
+                "family": EDITS[name].family,
+                "responses": effect.responses,
+                "shift": effect.shift,
+            }
+            for name, effect in profile.edits.items()
+        }
+        return {"margin": profile.reference_margin, "reference": None, "edits": plain}
+    judged, fitted = one.halves()
+    places = _edited_places(one, reference, one.judged_half())
+    after, after0 = _edited(one, places), _edited(reference, places)
+    mine, theirs = one.pairs.margins, reference.pairs.margins
+    scale = scale_control(mine[fitted], theirs[fitted])
+    scaled, unscaled = (
+        edit_profile(mine[judged], theirs[judged], after, after0, scale=c) for c in (scale, 1.0)
+    )
+    units = [unit for unit, yes in zip(one.pairs.units, judged, strict=True) if yes]
+    found: dict[str, EditBlock] = {
+        name: {
+            "family": EDITS[name].family,
+            "responses": effect.responses,
+            "shift": effect.shift,
+            "reference_shift": effect.reference_shift,
+            "attenuation": interval(effect.per_response, [one.units[i] for i in places[name]]),
+            "attenuation_unscaled": unscaled.edits[name].attenuation,
+        }
+        for name, effect in scaled.edits.items()
+    }
+    return {
+        "margin": scaled.reference_margin,
+        "reference": {
+            "scale": scale,
+            "fitted_on": int(fitted.sum()),
+            "retention": interval(scaled.per_pair, units),
+            "retention_unscaled": unscaled.retention,
+        },
+        "edits": found,
+    }
+
+
+def _edited_places(
+    one: ScoredSet, other: ScoredSet, half: frozenset[str] | None
+) -> dict[str, list[int]]:
+    """Return by edit the prompts, perhaps only of one half, whose edited response both scored."""
+    return {
+        name: [
+            i
+            for i, unit in enumerate(one.units)
+            if name in one.rows[i]["edits"]
+            and name in other.rows[i]["edits"]
+            and (half is None or unit in half)
+        ]
+        for name in EDITS
+    }
+
+
+def _edited(one: ScoredSet, places: Mapping[str, Sequence[int]]) -> dict[str, Edited]:
+    """Return rewards before and after each edit."""
+    return {
+        name: Edited(
+            [one.rows[i]["rewards"][starting_point(one.prompts[i])] for i in found],
+            [one.rows[i]["edits"][name] for i in found],
+        )
+        for name, found in places.items()
+        if found
+    }
+
+
+def probes(one: ScoredSet) -> dict[str, ProbeBlock]:
+    """Place fixed probes and given answers among the real responses of their prompts."""
+    values: dict[str, list[tuple[int, float]]] = {}
+    for i, row in enumerate(one.rows):
+        for name, value in row["probes"].items():
+            values.setdefault(name, []).append((i, value))
+        for name, given in row["given"].items():
+            values.setdefault(f"given: {name}", []).extend((i, value) for value in given)
+    if not values and not one.plan.probed:
+        raise DataError(NOT_PROBED)
+    if not values:
+        raise DataError("prompts and responses that are text; none here could be probed")
+    found: dict[str, ProbeBlock] = {}
+    for name, rows in values.items():
+        real = [one.rows[i]["rewards"] for i, _ in rows]
+        result = probe_results({name: [value for _, value in rows]}, real)[name]
+        units = [one.units[i] for i, _ in rows]
+        found[name] = {
+            "beats_all": interval(result.beats_all_per_prompt, units),
+            "quantile": interval(result.quantile_per_prompt, units),
+            "n": result.n,
+        }
+    return found
+
+
+def optimization(one: ScoredSet) -> BestOfNBlock:
+    """Take best-of-n by the reward, in the data's score: the curve, its fit and where it peaks."""
+    usable = one.graded(FEWEST)
+    if not usable:
+        raise DataError(f"{FEWEST} or more scored responses a prompt")
+    proxy, gold = [one.rows[i]["rewards"] for i in usable], one.gold(usable)
+    units = [one.units[i] for i in usable]
+    fewest = min(map(len, gold))
+    ns = [2**k for k in range(fewest.bit_length())]
+    values = best_of_n(proxy, gold, ns)
+    fit = fit_best_of_n(ns, values.mean(axis=0), start=float(values[:, 0].mean()))
+
+    def intervals(columns: np.ndarray) -> list[Interval]:
+        return [interval(column.tolist(), units) for column in columns.T]
+
+    return {
+        "n": ns,
+        "kl": best_of_n_kl(ns).tolist(),
+        "gold": intervals(values),
+        "reward": intervals(best_of_n(proxy, proxy, ns)),
+        "best": intervals(best_of_n(gold, gold, ns)),
+        "fit": {
+            **_block(BestOfNFitBlock, fit),
+            "peak_n": fit.peak_n,
+            "peak_gain": fit.peak_gain,
+        },
+        "prompts": len(usable),
+        "left_out": len(one.prompts) - len(usable),
+        "samples": fewest,
+    }
+
+
+# Over several models
+
+
+def comparison(models: Mapping[str, Mapping[str, ScoredSet]]) -> dict[str, Any] | None:
+    """Compare accuracy and τ of every set with the first model's, paired by prompt.
+
+    A `Comparison` as plain containers, models in the place of objectives, one seed;
+    Holm's correction runs over the models of one metric. None where no set has pairs or scores.
+    """
+    runs = [
+        RunResult(objective=label, label=label, seed=0, seconds=0.0, steps=0, scores=_scores(sets))
+        for label, sets in models.items()
+    ]
+    return compare(runs, next(iter(models))).to_dict() if runs[0].scores else None
+
+
+def _scores(sets: Mapping[str, ScoredSet]) -> dict[str, Scores]:
+    found = {}
+    for name, one in sets.items():
+        if name == TRAIN:
+            continue
+        if any(prompt.pairs for prompt in one.prompts):
+            right = pair_accuracy(one.pairs.chosen, one.pairs.rejected).tolist()
+            found[f"accuracy_{name}"] = Scores(right, one.pairs.units)
+        taus, units = _taus(one)
+        if taus:
+            found[f"tau_{name}"] = Scores(taus, units)
+    return found
+
+
+def label_noise(
+    models: Sequence[ModelBlock], rates: Mapping[str, float]
+) -> tuple[dict[str, LabelNoiseBlock] | None, dict[str, str]]:
+    """Return by set how accuracy falls with the rate of flipped labels, and what is missing."""
+    if not rates:
+        return None, {}
+    noise, needs = {}, {}
+    for place, block in enumerate(models[0]["sets"]):
+        known = [(one["model"], one["sets"][place]["accuracy"]) for one in models]
+        right = {name: found["value"] for name, found in known if name in rates and found}
+        values = np.array(list(right.values()), dtype=float)
+        try:
+            result = noise_sensitivity([rates[name] for name in right], values)
+            noise[block["name"]] = _block(LabelNoiseBlock, result)
+        except DataError as error:
+            needs[f"label noise on {block['name']}"] = str(error)
+    return noise, needs

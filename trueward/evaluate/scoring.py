@@ -1,0 +1,294 @@
+"""Scoring with a model: how it scores, what it is known by, and rewards for rows of one's own."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from trueward.data.prompts import REWARD_COLUMNS, read_prompts, response_columns
+from trueward.errors import DataError, InputError, ModelError
+from trueward.models import ADAPTER_FILE, checkpoint_file, read_object
+from trueward.runs import Advance, Begin, RowFile, check_free, check_same, rows_digest, silent
+from trueward.scorer import Scorer
+from trueward.types import Prompt
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class ScoreSettings:
+    """How a model scores; None leaves a setting to what the model was trained with."""
+
+    max_length: int | None = None
+    """Longest sequence in tokens."""
+    truncation: str | None = None
+    """What becomes of longer ones: `error`, `truncate_left` or `truncate_right`."""
+    text: bool | None = None
+    """Join prompt and response as text even where there is a chat template."""
+    dtype: str = "float32"
+    """Of the weights: `float32`, `bfloat16` or `float16`."""
+    batch_tokens: int = 8192
+    """Tokens in a batch at most; changes speed and memory only."""
+    device: str | None = None
+    """None for the accelerator where there is one."""
+
+    def identity(self) -> dict[str, Any]:
+        """Return what two sittings that write the same scores must share."""
+        return {n: getattr(self, n) for n in ("max_length", "truncation", "text", "dtype")}
+
+    def load(self, path: str) -> Scorer:
+        """Load the model in a folder or on the hub, ready to score.
+
+        Raises:
+            ModelError: it is no reward model, or its tokenizer cannot be read.
+            InputError: a setting that cannot be.
+        """
+        chosen = {n: getattr(self, n) for n in ("max_length", "truncation", "text")}
+        given = {name: value for name, value in chosen.items() if value is not None}
+        try:
+            device = str(torch.device(self.device)) if self.device else None
+        except RuntimeError as error:
+            raise InputError(
+                f"device {self.device!r}: no such device; give cpu, cuda or cuda:1"
+            ) from error
+        return Scorer.from_pretrained(
+            path, device=device, dtype=DTYPES[self.dtype], batch_tokens=self.batch_tokens, **given
+        )
+
+
+class RewardModel:
+    """A labelled checkpoint, loaded when it is first needed."""
+
+    def __init__(self, label: str, path: str, settings: ScoreSettings) -> None:
+        self.label, self.path, self.settings = label, path, settings
+        self.digest = model_digest(path)
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        """The model, loaded; ModelError if it is no reward model."""
+        return self.settings.load(self.path)
+
+    def release(self) -> None:
+        """Give the model's memory back."""
+        self.__dict__.pop("scorer", None)
+
+    def identity(self) -> dict[str, Any]:
+        """Return what two sittings that score with it must share."""
+        return {"model": self.digest, **self.settings.identity()}
+
+
+def folder_name(label: str) -> str:
+    """Return a label as the name of a folder."""
+    return label.replace("/", "__")
+
+
+# The rows that are scored
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Lengths of the sequences that are to be scored."""
+
+    responses: int
+    truncated: int
+    longest: int
+    """In tokens, before any truncation."""
+
+
+def check_lengths(scorer: Scorer, prompts: Iterable[Prompt]) -> Lengths:
+    """Count what will be truncated; messages call a prompt what its `where` says.
+
+    Raises:
+        DataError: sequences are longer than `max_length` and the policy is `error`; or messages
+            that cannot be encoded.
+    """
+    counted = over = longest = 0
+    worst = ""
+    for one in prompts:
+        for response in one.responses:
+            try:
+                ids = scorer.encode(one.prompt, response)
+            except DataError as error:
+                raise DataError(f"{one.where}: {error}") from error
+            counted += 1
+            over += scorer.encoder.excess(ids) > 0
+            if len(ids) > longest:
+                longest, worst = len(ids), one.where
+    if over and scorer.encoder.truncation == "error":
+        raise DataError(
+            f"{over:,} of {counted:,} sequences are longer than max_length="
+            f"{scorer.encoder.max_length} tokens (the longest, {longest:,}, is of {worst}); raise "
+            "--max_length as far as the model allows, or cut them with --truncation "
+            "truncate_left or truncate_right"
+        )
+    return Lengths(counted, over, longest)
+
+
+def scores_of_prompts(
+    scorer: Scorer, prompts: Sequence[Prompt], advance: Advance
+) -> list[list[float]]:
+    """Return the rewards of each prompt's responses, in logits."""
+    return scorer.score_groups(
+        [one.prompt for one in prompts], [one.responses for one in prompts], advance=advance
+    )
+
+
+@dataclass(frozen=True)
+class ScoredRows:
+    """Rows with rewards, written."""
+
+    path: Path
+    rows: int
+    lengths: Lengths
+
+
+def with_rewards(prompt: Prompt, rewards: Sequence[float]) -> dict[str, Any]:
+    """Return the row that a prompt was read from, with its rewards, in logits."""
+    columns = REWARD_COLUMNS[response_columns(prompt.extras) or ("responses",)]
+    values = [list(rewards)] if columns == ("rewards",) else rewards
+    return {**prompt.extras, **dict(zip(columns, values, strict=True))}
+
+
+def score_rows(
+    model: str,
+    source: str,
+    path: Path,
+    settings: ScoreSettings,
+    *,
+    overwrite: bool = False,
+    begin: Begin = silent,
+    read: Callable[[str], Iterable[Prompt]] = read_prompts,
+    row: Callable[[Prompt, Sequence[float]], dict[str, Any]] = with_rewards,
+    identity: Mapping[str, Any] | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> ScoredRows:
+    """Write every row of `source` to `path` as JSONL, its rewards in logits beside its own fields.
+
+    Rows are `{prompt, response}`, `{prompt, responses}` or `{prompt, chosen, rejected}`, text or
+    messages. They are read twice: all are checked before the first is scored. Scored rows go to
+    `PATH.part`, chunk by chunk; an interrupted call goes on from there.
+
+    Args:
+        model: folder or hub name.
+        source: a file, folder or hub name that `load_rows` reads; JSONL is read line by line.
+        path: the JSONL file to write.
+        settings: how the model scores.
+        overwrite: remove an earlier output first.
+        begin: told what begins, and how many responses there are.
+        read: yields the prompts of `source`, each with its row as `extras`.
+        row: makes the row to write of a prompt and its rewards.
+        identity: what two sittings must share beside data, model and settings.
+        facts: put into the record as they are (`command`, `environment`).
+
+    Raises:
+        OutputExistsError: the output is there, is the source, or was begun with something else.
+        DataError: a row is not what it must be, or is too long; nothing is written.
+        ModelError: the model is no reward model.
+    """
+    out = reward_file(path)
+    out.check_apart(source)
+    check_free(path, overwrite=overwrite)
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.absolute().parent}; make it first")
+    made_of = rows_identity(model, read(source), settings) | dict(identity or {})
+    if out.part.exists() and not overwrite:
+        check_same(out.part, out.record, made_of)
+    scorer = settings.load(model)
+    lengths = check_lengths(scorer, read(source))
+    if overwrite:
+        out.remove()
+    known = {"path": model, "source": source, "truncated": lengths.truncated}
+
+    def scored(prompts: list[Prompt], advance: Advance) -> Iterable[Mapping[str, Any]]:
+        return map(row, prompts, scores_of_prompts(scorer, prompts, advance))
+
+    written = out.write(
+        read(source),
+        scored,
+        made_of,
+        known | {"settings": asdict(settings), **(facts or {})},
+        size=lambda one: len(one.responses),
+        begin=lambda done: begin(path.name, lengths.responses, done),
+    )
+    return ScoredRows(path, written, lengths)
+
+
+def reward_file(path: Path) -> RowFile:
+    """Return the rows at `path` (JSONL), with `….record.json` beside them."""
+    return RowFile(path, path.with_name(path.name.removesuffix(".jsonl") + ".record.json"))
+
+
+def rows_identity(model: str, rows: Iterable[Prompt], settings: ScoreSettings) -> dict[str, Any]:
+    """Return what two sittings that score rows must share."""
+    data = rows_digest(dict(one.extras) for one in rows)
+    return {"data": data, "model": model_digest(model), **settings.identity()}
+
+
+# Digests: one sitting knows by them that it goes on with another's model and data
+
+CHECKPOINT_FILES = (
+    "config.json",
+    "adapter_config.json",
+    "*.safetensors",
+    "tokenizer*",
+    "added_tokens.json",
+    "chat_template*",
+    "special_tokens_map.json",
+    "vocab*",
+    "merges.txt",
+    "*.model",
+    "trueward.json",
+)
+"""The files of a checkpoint on which its rewards depend."""
+_WHOLE = 64 * 2**20
+_BLOCK = 2**20
+
+
+def model_digest(path: str) -> str:
+    """Return a digest of a checkpoint folder, or a hub name's commit; of an adapter its base's too.
+
+    Of a file above 64 MiB the size, the first MiB and 63 more, spread evenly, are read: another
+    training changes every tensor.
+
+    Raises:
+        ModelError: there is no such folder or hub name.
+    """
+    folder = Path(path)
+    own = _folder_digest(folder) if folder.is_dir() else _hub_commit(path)
+    base = read_object(path, ADAPTER_FILE).get("base_model_name_or_path")
+    return own if base is None else f"{own} on {model_digest(str(base))}"
+
+
+def _folder_digest(folder: Path) -> str:
+    total = hashlib.sha256()
+    for file in sorted({file for pattern in CHECKPOINT_FILES for file in folder.glob(pattern)}):
+        total.update(file.name.encode() + _file_digest(file))
+    return f"sha256:{total.hexdigest()[:16]}"
+
+
+def _file_digest(file: Path) -> bytes:
+    size = file.stat().st_size
+    found = hashlib.sha256(str(size).encode())
+    with file.open("rb") as stream:
+        if size <= _WHOLE:
+            found.update(stream.read())
+        else:
+            for block in range(64):
+                stream.seek(block * (size - _BLOCK) // 63)
+                found.update(stream.read(_BLOCK))
+    return found.digest()
+
+
+def _hub_commit(name: str) -> str:
+    nothing = f"{name}: no folder of a model, and no hub name whose config.json can be read"
+    try:
+        file = checkpoint_file(name, "config.json")
+    except ModelError as error:
+        raise ModelError(nothing) from error
+    if file is None:
+        raise ModelError(nothing)
+    return f"{name}@{file.parent.name}"
