@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 import numpy as np
 
@@ -36,7 +36,7 @@ class JsonField:
         """Whether the value is null."""
         return self.value is None
 
-    def __getitem__(self, name: str) -> "JsonField":
+    def __getitem__(self, name: str) -> Self:
         """The member of that name; DataError if it is missing."""
         if not isinstance(self.value, dict):
             self.fail("an object")
@@ -44,13 +44,13 @@ class JsonField:
             raise DataError(f"{self.file}: field '{self._below(name)}' is missing; {self.remedy}")
         return replace(self, value=self.value[name], path=self._below(name))
 
-    def members(self) -> dict[str, "JsonField"]:
+    def members(self) -> dict[str, Self]:
         """Every member of an object, by name."""
         if not isinstance(self.value, dict):
             self.fail("an object")
         return {name: self[name] for name in self.value}
 
-    def items(self) -> "list[JsonField]":
+    def items(self) -> list[Self]:
         """Every item of a list."""
         if not isinstance(self.value, list):
             self.fail("a list")

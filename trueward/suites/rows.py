@@ -1,13 +1,13 @@
 """Rows of a suite: the tables that hold them, their fields, and files of scores for them."""
 
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, TypeAlias
 
 from trueward.errors import DataError
+from trueward.files import JsonField
 from trueward.types import Message, Prompt
 
 ENDINGS = (".json", ".jsonl", ".csv", ".parquet")
@@ -94,49 +94,12 @@ def _stem(path: Path) -> str:
     return next((name.removesuffix(e) for e in ENDINGS if name.endswith(e)), name)
 
 
-@dataclass(frozen=True)
-class RowField:
-    """A value of a row, or the whole row, that knows where it stands.
-
-    Methods return the value if it is what they are named after, else raise DataError.
-    """
-
-    value: Any
-    row: str
-    """File and row."""
-    path: str = ""
-
-    def fail(self, expected: str) -> NoReturn:
-        """Raise the one-line error for a value that is not what it must be."""
-        shown = json.dumps(self.value, default=str)
-        got = shown if len(shown) <= 40 else shown[:37] + "..."
-        raise DataError(
-            f"{self.row}: field '{self.path or '(document)'}': expected {expected}, got {got}; "
-            "mend the row"
-        )
-
-    def __getitem__(self, name: str) -> "RowField":
-        """Return the member of that name; DataError if it is missing."""
-        if not isinstance(self.value, dict):
-            self.fail("an object")
-        path = f"{self.path}.{name}" if self.path else name
-        if name not in self.value:
-            raise DataError(f"{self.row}: field '{path}' is missing; mend the row")
-        return replace(self, value=self.value[name], path=path)
+class RowField(JsonField):
+    """A value of a row, or the whole row, read as benchmarks write prompts and responses."""
 
     def has(self, name: str) -> bool:
         """Return whether the row has the field, and something in it."""
         return isinstance(self.value, dict) and self.value.get(name) is not None
-
-    def items(self) -> "list[RowField]":
-        """Every item of a list."""
-        if not isinstance(self.value, list):
-            self.fail("a list")
-        return [replace(self, value=v, path=f"{self.path}[{i}]") for i, v in enumerate(self.value)]
-
-    def text(self) -> str:
-        """A string."""
-        return self.value if isinstance(self.value, str) else self.fail("a string")
 
     def one_of(self, names: tuple[str, ...]) -> str:
         """One of these strings."""
@@ -152,22 +115,6 @@ class RowField:
     def flag(self) -> bool:
         """True or false, or 1 or 0."""
         return bool(self.value) if self.value in (0, 1) else self.fail("true, false, 1 or 0")
-
-    def integer(self) -> int:
-        """A whole number."""
-        whole = isinstance(self.value, int) and not isinstance(self.value, bool)
-        return self.value if whole else self.fail("a whole number")
-
-    def number(self) -> float:
-        """A number; null is NaN."""
-        if self.value is None:
-            return math.nan
-        real = isinstance(self.value, int | float) and not isinstance(self.value, bool)
-        return float(self.value) if real else self.fail("a number or null")
-
-    def numbers(self) -> list[float]:
-        """A list of numbers; null is NaN."""
-        return [item.number() for item in self.items()]
 
     def conversation(self) -> list[Message]:
         """A prompt as messages: text is one message of the user."""
@@ -194,7 +141,7 @@ class RowField:
 def row_fields(rows: Rows, place: str) -> Iterator[RowField]:
     """Yield every row as a field that knows its place, counted from zero."""
     for number, row in enumerate(rows):
-        yield RowField(dict(row), f"{place}: row {number}")
+        yield RowField(dict(row), f"{place}: row {number}", remedy="mend the row")
 
 
 def pair_in_subset(row: RowField, subset: str, number: int) -> Prompt:

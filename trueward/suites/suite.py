@@ -108,10 +108,10 @@ class Suite:
                 if prompt.id in seen:
                     key = next((key for key in self.keys if row.has(key)), self.keys[0])
                     raise DataError(
-                        f"{row.row}: field {key!r}: {prompt.id!r} is the id of {seen[prompt.id]} "
+                        f"{row.file}: field {key!r}: {prompt.id!r} is the id of {seen[prompt.id]} "
                         "already; give every item its own"
                     )
-                seen[prompt.id] = row.row
+                seen[prompt.id] = row.file
                 yield prompt
 
     def judge(
