@@ -51,7 +51,7 @@ class Task:
     excluded: int | None = None
     """Left out because training saw their prompt; None where all were to stay."""
     source: str | None = None
-    """Where the data was read from; None for the suite's own hub table."""
+    """Origin of the data; None for the suite's own hub table."""
 
     @property
     def stem(self) -> str:
@@ -61,7 +61,7 @@ class Task:
 
     @property
     def partial(self) -> str:
-        """What is left out, in words; empty for the whole suite."""
+        """A note of what is left out; empty for the whole suite."""
         limit = "" if self.limit is None else f"first {self.limit} of each subset only"
         gone = "" if self.excluded is None else f"{self.excluded} contaminated items left out"
         return ", ".join(filter(None, (limit, gone)))
@@ -255,29 +255,25 @@ def evaluate(
         *(ModelScores(RewardModel(n, path, settings), facts or {}) for n, path in models.items()),
         *(FileScores(label, path, facts or {}) for label, path in score_files.items()),
     ]
-    results = {
-        (one.label, task.stem): folder / folder_name(one.label) / f"{task.stem}.json"
+    todo = [
+        (one, [(task, folder / folder_name(one.label) / f"{task.stem}.json") for task in tasks])
         for one in scorers
-        for task in tasks
-    }
+    ]
     check_inputs_stay(
         [*score_files.values(), *(task.source for task in tasks)],
-        [path for result in results.values() for path in _files(result)],
+        [path for _, results in todo for _, result in results for path in _files(result)],
     )
-    for one in scorers:
-        for task in tasks:
+    for one, results in todo:
+        for task, result in results:
             one.check(task)
             if not overwrite:
-                result = results[one.label, task.stem]
                 _rows(result).finished(one.identity(task), result=result)
     check_writable(folder)
     done = []
-    for one in scorers:
-        for task in tasks:
-            result = results[one.label, task.stem]
-            if overwrite:
-                for path in _files(result):
-                    path.unlink(missing_ok=True)
+    for one, results in todo:
+        for task, result in results:
+            for path in _files(result) if overwrite else ():
+                path.unlink(missing_ok=True)
             done.append(_evaluated(one, task, result, begin))
         one.release()
     return done

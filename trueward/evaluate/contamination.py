@@ -45,7 +45,7 @@ class Exposure:
     task: Task
     found: Contamination
     near_checked: bool
-    """Whether the training prompts' text was at hand; without it `near` is not known."""
+    """The training prompts' text was at hand; without it `near` is not known."""
 
     @property
     def ids(self) -> frozenset[str]:

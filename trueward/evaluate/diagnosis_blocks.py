@@ -10,6 +10,7 @@ import numpy as np
 from trueward.diagnostics import (
     EDITS,
     Edited,
+    EditEffect,
     Moments,
     accuracy_when_shorter_chosen,
     best_of_n,
@@ -35,28 +36,7 @@ from trueward.evaluate.diagnosis_data import TRAIN, starting_point
 from trueward.evaluate.diagnosis_scores import ScoredSet
 from trueward.metrics import kendall_per_prompt, pair_accuracy
 from trueward.results import RunResult, Scores, SplitNorms
-from trueward.results.diagnosis import (
-    AccuracyBlock,
-    BestOfNBlock,
-    BestOfNFitBlock,
-    CalibrationBlock,
-    CorrelationBlock,
-    EditBlock,
-    EditsBlock,
-    FlippedPairsBlock,
-    Interval,
-    LabelNoiseBlock,
-    LengthBlock,
-    LogOddsBlock,
-    ModelBlock,
-    ProbeBlock,
-    RewardBlock,
-    RewardsBlock,
-    SetBlock,
-    ShorterChosenBlock,
-    SimilarPairsBlock,
-    TauBlock,
-)
+from trueward.results import diagnosis as doc
 from trueward.stats import bootstrap_mean, compare
 
 Block = TypeVar("Block")
@@ -67,7 +47,7 @@ FEWEST = 4
 
 def set_block(
     one: ScoredSet, train: ScoredSet | None, reference: ScoredSet | None
-) -> tuple[SetBlock, dict[str, str]]:
+) -> tuple[doc.SetBlock, dict[str, str]]:
     """Return the set's block, and by diagnostic that the data does not allow what it would need."""
     measures: dict[str, Callable[[], Any]] = {
         "accuracy": lambda: accuracy(one),
@@ -102,10 +82,10 @@ def set_block(
         except DataError as error:
             block[name] = None
             needs[name] = str(error)
-    return cast(SetBlock, block), needs
+    return cast(doc.SetBlock, block), needs
 
 
-def interval(values: Sequence[float], units: Sequence[str]) -> Interval:
+def interval(values: Sequence[float], units: Sequence[str]) -> doc.Interval:
     """Return the mean with its 95 % bootstrap interval over prompts."""
     found = bootstrap_mean([float(value) for value in values], list(units))
     return {"value": found.value, "low": found.low, "high": found.high}
@@ -119,14 +99,14 @@ def _block(kind: type[Block], result: Any, *less: str) -> Block:
 # Is it right, and why
 
 
-def accuracy(one: ScoredSet) -> AccuracyBlock:
+def accuracy(one: ScoredSet) -> doc.AccuracyBlock:
     """Count the pairs ranked right, a tie being wrong."""
     right = pair_accuracy(one.pairs.chosen, one.pairs.rejected)
     ties = int((one.pairs.margins == 0).sum())
     return {**interval(right.tolist(), one.pairs.units), "n": right.size, "ties": ties}
 
 
-def tau(one: ScoredSet) -> TauBlock:
+def tau(one: ScoredSet) -> doc.TauBlock:
     """Measure Kendall's τ per prompt against the data's scores."""
     taus, units = _taus(one)
     if not taus:
@@ -170,7 +150,7 @@ def _shift(one: ScoredSet, train: ScoredSet) -> dict[str, Any]:
     return shifts | {"effective_rank": asdict(effective_rank_shift(there.hidden, here.hidden))}
 
 
-def rewards(one: ScoredSet) -> RewardsBlock:
+def rewards(one: ScoredSet) -> doc.RewardsBlock:
     """Describe the distributions of all rewards, and of each source's."""
     values = one.rewards()
     named = [source for prompt in one.prompts for source in prompt.sources]
@@ -179,50 +159,50 @@ def rewards(one: ScoredSet) -> RewardsBlock:
     by_source = reward_distributions(values[known], sources) if sources else {}
     everything = reward_distributions(values, ["all"] * values.size)["all"]
     return {
-        "all": _block(RewardBlock, everything),
-        "sources": {name: _block(RewardBlock, block) for name, block in by_source.items()},
+        "all": _block(doc.RewardBlock, everything),
+        "sources": {name: _block(doc.RewardBlock, block) for name, block in by_source.items()},
         "unnamed": int((~known).sum()),
     }
 
 
-def length(one: ScoredSet) -> LengthBlock:
+def length(one: ScoredSet) -> doc.LengthBlock:
     """Ask whether the reward follows the response's own tokens, and the data's score does."""
     tokens = one.tokens()
     units = [unit for unit, row in zip(one.units, one.rows, strict=True) for _ in row["rewards"]]
     reward = length_correlation(one.rewards(), tokens, units)
-    found: LengthBlock = {"reward": _block(CorrelationBlock, reward)}
+    found: doc.LengthBlock = {"reward": _block(doc.CorrelationBlock, reward)}
     if all(prompt.scores for prompt in one.prompts):
         gold = [value for prompt in one.prompts for value in prompt.scores]
-        found["gold"] = _block(CorrelationBlock, length_correlation(gold, tokens, units))
+        found["gold"] = _block(doc.CorrelationBlock, length_correlation(gold, tokens, units))
     if any(prompt.pairs for prompt in one.prompts):
         pairs = one.pairs
         shorter = accuracy_when_shorter_chosen(
             pairs.chosen, pairs.rejected, pairs.chosen_tokens, pairs.rejected_tokens
         )
-        found["shorter_chosen"] = _block(ShorterChosenBlock, shorter)
+        found["shorter_chosen"] = _block(doc.ShorterChosenBlock, shorter)
     return found
 
 
-def similar_pairs(one: ScoredSet) -> SimilarPairsBlock:
+def similar_pairs(one: ScoredSet) -> doc.SimilarPairsBlock:
     """Measure accuracy by how alike a pair's responses are (cosine of word bigrams)."""
     found = similar_pair_accuracy(one.pairs.chosen, one.pairs.rejected, one.similarity)
-    return _block(SimilarPairsBlock, found, "correct")
+    return _block(doc.SimilarPairsBlock, found, "correct")
 
 
-def flipped_pairs(one: ScoredSet) -> FlippedPairsBlock:
+def flipped_pairs(one: ScoredSet) -> doc.FlippedPairsBlock:
     """Ask whether flipped training labels were learnt by heart."""
     flags = one.pairs.flipped
     if None in flags or not any(flags):
         raise DataError("pairs with a column `flipped` that says which labels were flipped")
     found = flipped_pair_agreement(one.pairs.margins, np.array(flags, dtype=bool))
-    return _block(FlippedPairsBlock, found, "sees_clean")
+    return _block(doc.FlippedPairsBlock, found, "sees_clean")
 
 
-def as_log_odds(one: ScoredSet) -> LogOddsBlock:
+def as_log_odds(one: ScoredSet) -> doc.LogOddsBlock:
     """Calibrate on half of the prompts, as it is and after one temperature of the other half."""
     judged, fitted = one.halves()
     pairs, units = one.pairs, np.array(one.pairs.units, dtype=object)
-    as_is = _block(CalibrationBlock, calibration(pairs.margins[judged]))
+    as_is = _block(doc.CalibrationBlock, calibration(pairs.margins[judged]))
     try:
         after = calibration_after_temperature(
             pairs.margins[judged], list(units[judged]), pairs.margins[fitted], list(units[fitted])
@@ -231,7 +211,7 @@ def as_log_odds(one: ScoredSet) -> LogOddsBlock:
         return {"as_is": as_is, "after_temperature": None, "why_not": str(error)}
     return {
         "as_is": as_is,
-        "after_temperature": _block(CalibrationBlock, after),
+        "after_temperature": _block(doc.CalibrationBlock, after),
         "fitted_on": int(fitted.sum()),
     }
 
@@ -239,7 +219,7 @@ def as_log_odds(one: ScoredSet) -> LogOddsBlock:
 # What would break first
 
 
-def edits(one: ScoredSet, reference: ScoredSet | None) -> EditsBlock:
+def edits(one: ScoredSet, reference: ScoredSet | None) -> doc.EditsBlock:
     """Measure how edits that should not decide move the reward; against a reference if given."""
     if not one.plan.probed:
         raise DataError(NOT_PROBED)
@@ -248,14 +228,7 @@ def edits(one: ScoredSet, reference: ScoredSet | None) -> EditsBlock:
     if reference is None:
         margins, texts = one.pairs.margins, _edited(one, _edited_places(one, one, None))
         profile = edit_profile(margins, margins, texts, texts)
-        plain: dict[str, EditBlock] = {
-            name: {
-                "family": EDITS[name].family,
-                "responses": effect.responses,
-                "shift": effect.shift,
-            }
-            for name, effect in profile.edits.items()
-        }
+        plain = {name: _effect(name, effect) for name, effect in profile.edits.items()}
         return {"margin": profile.reference_margin, "reference": None, "edits": plain}
     judged, fitted = one.halves()
     places = _edited_places(one, reference, one.judged_half())
@@ -266,11 +239,9 @@ def edits(one: ScoredSet, reference: ScoredSet | None) -> EditsBlock:
         edit_profile(mine[judged], theirs[judged], after, after0, scale=c) for c in (scale, 1.0)
     )
     units = [unit for unit, yes in zip(one.pairs.units, judged, strict=True) if yes]
-    found: dict[str, EditBlock] = {
+    found: dict[str, doc.EditBlock] = {
         name: {
-            "family": EDITS[name].family,
-            "responses": effect.responses,
-            "shift": effect.shift,
+            **_effect(name, effect),
             "reference_shift": effect.reference_shift,
             "attenuation": interval(effect.per_response, [one.units[i] for i in places[name]]),
             "attenuation_unscaled": unscaled.edits[name].attenuation,
@@ -286,6 +257,14 @@ def edits(one: ScoredSet, reference: ScoredSet | None) -> EditsBlock:
             "retention_unscaled": unscaled.retention,
         },
         "edits": found,
+    }
+
+
+def _effect(name: str, effect: EditEffect) -> doc.EditBlock:
+    return {
+        "family": EDITS[name].family,
+        "responses": effect.responses,
+        "shift": effect.shift,
     }
 
 
@@ -317,7 +296,7 @@ def _edited(one: ScoredSet, places: Mapping[str, Sequence[int]]) -> dict[str, Ed
     }
 
 
-def probes(one: ScoredSet) -> dict[str, ProbeBlock]:
+def probes(one: ScoredSet) -> dict[str, doc.ProbeBlock]:
     """Place fixed probes and given answers among the real responses of their prompts."""
     values: dict[str, list[tuple[int, float]]] = {}
     for i, row in enumerate(one.rows):
@@ -329,7 +308,7 @@ def probes(one: ScoredSet) -> dict[str, ProbeBlock]:
         raise DataError(NOT_PROBED)
     if not values:
         raise DataError("prompts and responses that are text; none here could be probed")
-    found: dict[str, ProbeBlock] = {}
+    found: dict[str, doc.ProbeBlock] = {}
     for name, rows in values.items():
         real = [one.rows[i]["rewards"] for i, _ in rows]
         result = probe_results({name: [value for _, value in rows]}, real)[name]
@@ -342,7 +321,7 @@ def probes(one: ScoredSet) -> dict[str, ProbeBlock]:
     return found
 
 
-def optimization(one: ScoredSet) -> BestOfNBlock:
+def optimization(one: ScoredSet) -> doc.BestOfNBlock:
     """Take best-of-n by the reward, in the data's score: the curve, its fit and where it peaks."""
     usable = one.graded(FEWEST)
     if not usable:
@@ -354,7 +333,7 @@ def optimization(one: ScoredSet) -> BestOfNBlock:
     values = best_of_n(proxy, gold, ns)
     fit = fit_best_of_n(ns, values.mean(axis=0), start=float(values[:, 0].mean()))
 
-    def intervals(columns: np.ndarray) -> list[Interval]:
+    def intervals(columns: np.ndarray) -> list[doc.Interval]:
         return [interval(column.tolist(), units) for column in columns.T]
 
     return {
@@ -364,7 +343,7 @@ def optimization(one: ScoredSet) -> BestOfNBlock:
         "reward": intervals(best_of_n(proxy, proxy, ns)),
         "best": intervals(best_of_n(gold, gold, ns)),
         "fit": {
-            **_block(BestOfNFitBlock, fit),
+            **_block(doc.BestOfNFitBlock, fit),
             "peak_n": fit.peak_n,
             "peak_gain": fit.peak_gain,
         },
@@ -405,8 +384,8 @@ def _scores(sets: Mapping[str, ScoredSet]) -> dict[str, Scores]:
 
 
 def label_noise(
-    models: Sequence[ModelBlock], rates: Mapping[str, float]
-) -> tuple[dict[str, LabelNoiseBlock] | None, dict[str, str]]:
+    models: Sequence[doc.ModelBlock], rates: Mapping[str, float]
+) -> tuple[dict[str, doc.LabelNoiseBlock] | None, dict[str, str]]:
     """Return by set how accuracy falls with the rate of flipped labels, and what is missing."""
     if not rates:
         return None, {}
@@ -417,7 +396,7 @@ def label_noise(
         values = np.array(list(right.values()), dtype=float)
         try:
             result = noise_sensitivity([rates[name] for name in right], values)
-            noise[block["name"]] = _block(LabelNoiseBlock, result)
+            noise[block["name"]] = _block(doc.LabelNoiseBlock, result)
         except DataError as error:
             needs[f"label noise on {block['name']}"] = str(error)
     return noise, needs

@@ -27,7 +27,7 @@ TRAIN_ROWS = 1000
 STATES = 600
 """Most responses a set whose hidden states are kept: norms and rank settle long before."""
 TOKENS = "of the response alone"
-"""What `tokens` of a row counts; rows that counted the prompt as well are made anew."""
+"""The meaning of `tokens` in a row; rows that counted the prompt as well are made anew."""
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,12 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 @dataclass(frozen=True)
 class ScoreSettings:
-    """How a model scores; None leaves a setting to what the model was trained with."""
+    """The settings of a model's scores; None leaves one to what the model was trained with."""
 
     max_length: int | None = None
     """Longest sequence in tokens."""
     truncation: str | None = None
-    """What becomes of longer ones: `error`, `truncate_left` or `truncate_right`."""
+    """The fate of longer ones: `error`, `truncate_left` or `truncate_right`."""
     text: bool | None = None
     """Join prompt and response as text even where there is a chat template."""
     dtype: str = "float32"

@@ -1,4 +1,4 @@
-"""Which prompts of a suite were in the training data, word for word or nearly."""
+"""Prompts of a suite that were in the training data, word for word or nearly."""
 
 import hashlib
 import re

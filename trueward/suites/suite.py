@@ -42,7 +42,7 @@ class Outcome(NamedTuple):
     """The values that it is averaged with."""
     value: float
     tied: bool = False
-    """Whether equal rewards decided it."""
+    """Equal rewards decided it."""
 
 
 Judge: TypeAlias = Callable[[Prompt, Sequence[float]], Iterable[Outcome]]
@@ -74,7 +74,7 @@ class Suite:
     parts: Callable[[Counts], Parts]
     """Makes every part's weights; a part without data has none."""
     tables: tuple[Table, ...] = ()
-    """Where it lies on the hub; none where the hub has no form that `datasets` reads."""
+    """Its tables on the hub; none where the hub has no form that `datasets` reads."""
     only: tuple[str, ...] = ()
     """Names to read in a folder; all where it is empty."""
     keys: tuple[str, ...] = ("id",)
