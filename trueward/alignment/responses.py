@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
@@ -13,14 +13,14 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from trueward.alignment.sampling import Sampler, WorldSource, world_gold
-from trueward.data import stream_rows
+from trueward.data import read_prompts, response_columns, stream_rows
 from trueward.data.messages import described
 from trueward.errors import DataError, InputError
 from trueward.evaluate import ScoredRows, ScoreSettings, score_rows
-from trueward.evaluate.own_rows import OwnRow, own_rows
-from trueward.evaluate.rewarded_rows import made_of_rows, reward_file
+from trueward.evaluate.scoring import reward_file, rows_identity
 from trueward.models import check_base
 from trueward.runs import Begin, RowFile, check_apart, read_record, rows_digest, silent
+from trueward.types import Prompt
 
 PROXY = "proxy"
 SAMPLES = "samples.jsonl"
@@ -252,7 +252,7 @@ def judge_responses(
     for out in outputs.values():
         out.check_apart(rows)
     for label, model in models.items():
-        identity = made_of_rows(model, _checked_rows(rows), settings)
+        identity = rows_identity(model, _checked_rows(rows), settings)
         if not _ready(outputs[label], identity, overwrite):
             path = outputs[label].path
             score_rows(model, rows, path, settings, begin=begin, read=_checked_rows)
@@ -270,45 +270,33 @@ def _reward_files(folder: Path, models: Iterable[str]) -> dict[str, RowFile]:
     }
 
 
-def _rows_of_responses(source: str) -> Iterator[OwnRow]:
-    for row in own_rows(source):
-        if row.takes != ("rewards",):
-            raise DataError(f"{row.name}: expected a field 'responses', a list to choose from")
-        yield row
+def _rows_of_responses(source: str) -> Iterator[Prompt]:
+    for one in read_prompts(source):
+        if response_columns(one.extras) != ("responses",):
+            raise DataError(f"{one.where}: expected a field 'responses', a list to choose from")
+        yield one
 
 
-def _checked_rows(source: str) -> Iterator[OwnRow]:
+def _checked_rows(source: str) -> Iterator[Prompt]:
     """Yield rows of responses whose gold and `cut`, if any, fit: seen before a model is run."""
-    for row in _rows_of_responses(source):
-        cut = row.fields.get("cut")
+    for one in _rows_of_responses(source):
+        cut = one.extras.get("cut")
         if cut is not None and (type(cut) is not int or cut < 0):
             raise DataError(
-                f"{row.name}, field 'cut': expected how many samples ended at the length limit, "
+                f"{one.where}, field 'cut': expected how many samples ended at the length limit, "
                 f"got {described(cut)}; rename or drop it"
             )
-        _gold(row.fields, row.name, len(row.responses))
-        yield row
+        _gold(one.extras, one.where, len(one.responses))
+        yield one
 
 
 def _with_gold(source: str) -> Iterator[dict[str, Any]]:
-    for row in _rows_of_responses(source):
-        yield {**row.fields, "gold": world_gold(row.fields, row.responses, row.name)}
+    for one in _rows_of_responses(source):
+        yield {**one.extras, "gold": world_gold(one.extras, one.responses, one.where)}
 
 
 TAKES = ("response", "reward", "response_index")
 """The fields that take the place of `responses` where the best one is selected."""
-
-
-@dataclass(frozen=True)
-class SelectionRow(OwnRow):
-    """A row of which one response is kept."""
-
-    def with_rewards(self, rewards: Sequence[float]) -> dict[str, Any]:
-        """Return the row with its best response, the first of equals, instead of all of them."""
-        best = max(range(len(rewards)), key=rewards.__getitem__)
-        kept = {name: value for name, value in self.fields.items() if name != "responses"}
-        response = self.fields["responses"][best]
-        return {**kept, **dict(zip(self.takes, (response, rewards[best], best), strict=True))}
 
 
 def select_rows(
@@ -351,18 +339,27 @@ def select_rows(
         overwrite=overwrite,
         begin=begin,
         read=partial(_selection_rows, n=n),
+        row=_with_best,
         identity={"select": "first highest", "n": n},
     )
 
 
-def _selection_rows(source: str, n: int | None) -> Iterator[OwnRow]:
-    for row in _rows_of_responses(source):
+def _selection_rows(source: str, n: int | None) -> Iterator[Prompt]:
+    for one in _rows_of_responses(source):
         for field in TAKES:
-            if field in row.fields:
-                raise DataError(f"{row.name}: field {field!r} is there already; rename it")
-        if n is not None and len(row.responses) < n:
+            if field in one.extras:
+                raise DataError(f"{one.where}: field {field!r} is there already; rename it")
+        if n is not None and len(one.responses) < n:
             raise DataError(
-                f"{row.name}, field 'responses': expected at least {n} (--n), "
-                f"got {len(row.responses)}"
+                f"{one.where}, field 'responses': expected at least {n} (--n), "
+                f"got {len(one.responses)}"
             )
-        yield SelectionRow(row.fields, row.name, row.prompt, row.responses[:n], TAKES)
+        yield replace(one, responses=one.responses[:n])
+
+
+def _with_best(prompt: Prompt, rewards: Sequence[float]) -> dict[str, Any]:
+    """Return the row with its best response, the first of equals, instead of all of them."""
+    best = max(range(len(rewards)), key=rewards.__getitem__)
+    kept = {name: value for name, value in prompt.extras.items() if name != "responses"}
+    found = (prompt.extras["responses"][best], rewards[best], best)
+    return {**kept, **dict(zip(TAKES, found, strict=True))}

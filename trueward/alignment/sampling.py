@@ -11,8 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 from trueward.data import Encoder
 from trueward.data.messages import as_messages, as_text, checked_turns
 from trueward.errors import DataError, InputError, ModelError
-from trueward.evaluate.fingerprint import model_digest
-from trueward.evaluate.settings import DTYPES
+from trueward.evaluate.scoring import DTYPES, model_digest
 from trueward.goldworld import (
     Task,
     WorldConfig,

@@ -10,7 +10,6 @@ import numpy as np
 from trueward.diagnostics import (
     EDITS,
     Edited,
-    EditEffect,
     Moments,
     accuracy_when_shorter_chosen,
     best_of_n,
@@ -31,6 +30,7 @@ from trueward.diagnostics import (
     similar_pair_accuracy,
     split_norms,
 )
+from trueward.diagnostics.edits import EditEffect
 from trueward.errors import DataError
 from trueward.evaluate.diagnosis_data import TRAIN, starting_point
 from trueward.evaluate.diagnosis_scores import ScoredSet
