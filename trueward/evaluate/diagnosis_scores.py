@@ -12,8 +12,7 @@ from numpy import ndarray
 from safetensors.torch import load_file, save_file
 
 from trueward.data.encode import shared_length
-from trueward.data.messages import as_messages, as_text, plain_text
-from trueward.data.similarity import bigram_cosine
+from trueward.data.messages import as_messages, as_text, bigram_cosine, plain_text
 from trueward.errors import DataError
 from trueward.evaluate.diagnosis_data import Plan, PromptSet, Variant, state_sample
 from trueward.evaluate.scoring import RewardModel, check_lengths, folder_name
