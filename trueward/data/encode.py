@@ -1,7 +1,7 @@
 """Prompts and responses to token ids, one or a whole data set, and the over-length policy."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import takewhile
@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerBase
 from trueward.data.forms import TEMPLATE_COLUMNS, counted, name_of
 from trueward.data.messages import as_messages, checked_turns, stored_turns, template_arguments
 from trueward.errors import DataError, nearest
-from trueward.types import Message, Turns
+from trueward.types import Message, Row, Turns
 
 TRUNCATIONS = ("drop", "truncate_left", "truncate_right", "error")
 
@@ -291,7 +291,7 @@ def _check_columns(rows: Dataset, wanted: Sequence[str], name: str, remedy: str 
             raise DataError(f"{name}: missing column {column!r}; found {found}{remedy}")
 
 
-def _encode_group(row: Mapping[str, Any], encoder: Encoder, where: str) -> list[list[int]]:
+def _encode_group(row: Row, encoder: Encoder, where: str) -> list[list[int]]:
     prompt = checked_turns(row["prompt"], f"{where}, field 'prompt'")
     responses = [checked_turns(r, f"{where}, field 'responses'") for r in row["responses"]]
     kwargs = template_arguments(row, where)
@@ -301,9 +301,7 @@ def _encode_group(row: Mapping[str, Any], encoder: Encoder, where: str) -> list[
         raise DataError(f"{where}: {error}") from error
 
 
-def _encode_pair(
-    row: Mapping[str, Any], number: int, *, encoder: Encoder, name: str, whole: bool
-) -> dict[str, Any]:
+def _encode_pair(row: Row, number: int, *, encoder: Encoder, name: str, whole: bool) -> Row:
     """Encode a pair; `whole` columns were checked and are taken as they are."""
     where = f"{name}: row {number}"
     prompt, *sides = (
@@ -320,9 +318,7 @@ def _encode_pair(
     return _fitted(chosen, rejected, shared, encoder)
 
 
-def _fit_tokenized(
-    row: Mapping[str, Any], _: int, *, encoder: Encoder, name: str, whole: bool
-) -> dict[str, Any]:
+def _fit_tokenized(row: Row, _: int, *, encoder: Encoder, name: str, whole: bool) -> Row:
     chosen, rejected = row["chosen_ids"], row["rejected_ids"]
     known = row.get("prompt_length")
     shared = shared_length(chosen, rejected) if known is None else known
@@ -330,9 +326,7 @@ def _fit_tokenized(
     return {key: value for key, value in fitted.items() if key != PROMPT or known is not None}
 
 
-def _fitted(
-    chosen: list[int], rejected: list[int], shared: int, encoder: Encoder
-) -> dict[str, Any]:
+def _fitted(chosen: list[int], rejected: list[int], shared: int, encoder: Encoder) -> Row:
     """Return both sides within the length, `shared` leading tokens being the prompt's in both."""
     longest, fate = max(len(chosen), len(rejected)), "whole"
     over = max(encoder.excess(chosen), encoder.excess(rejected))

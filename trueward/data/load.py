@@ -23,6 +23,7 @@ from datasets import (
 from trueward.data.forms import ALIASES, PAIR_NUMBERS
 from trueward.data.messages import check_text, described
 from trueward.errors import DataError, MissingSplitError
+from trueward.types import Row
 
 _TEXT_ROLES = ("prompt", "chosen", "rejected", "response")
 _NUMBER_ROLES = ("chosen_score", "rejected_score", "score", "rank")
@@ -71,7 +72,7 @@ def load_rows(
     return rows
 
 
-def stream_rows(source: str) -> Iterator[Mapping[str, Any]]:
+def stream_rows(source: str) -> Iterator[Row]:
     """Yield the rows of a file, folder or hub name, whatever their fields; JSONL line by line.
 
     Raises:
@@ -81,7 +82,7 @@ def stream_rows(source: str) -> Iterator[Mapping[str, Any]]:
     yield from _stream_lines(source) if jsonl else load_rows(source)
 
 
-def dataset_from_rows(rows: Sequence[Mapping[str, Any]], name: str) -> Dataset:
+def dataset_from_rows(rows: Sequence[Row], name: str) -> Dataset:
     """Make a dataset of `rows`, whose columns are the union of their keys.
 
     Raises:
@@ -122,7 +123,7 @@ def _is_uniform(cells: Iterable[Any]) -> bool:
     return True
 
 
-def _stream_lines(source: str) -> Iterator[dict[str, Any]]:
+def _stream_lines(source: str) -> Iterator[Row]:
     """Yield rows one by one, from bytes: a text stream would meet a bad byte before its row."""
     opened = gzip.open if source.lower().endswith(".gz") else open
     number = 0
@@ -252,7 +253,7 @@ def _check_depth(text: str, where: str) -> None:
             raise DataError(f"{where}: more than {_DEPTH} brackets within one another; flatten it")
 
 
-def _list_rows(text: str, name: str) -> list[dict[str, Any]]:
+def _list_rows(text: str, name: str) -> list[Row]:
     _check_depth(text, name)
     try:
         rows = json.loads(text)
@@ -263,7 +264,7 @@ def _list_rows(text: str, name: str) -> list[dict[str, Any]]:
     return [_object(row, f"{name}: row {number}") for number, row in enumerate(rows)]
 
 
-def _row(line: str, where: str, *, streamed: bool) -> dict[str, Any]:
+def _row(line: str, where: str, *, streamed: bool) -> Row:
     _check_depth(line, where)
     try:
         row = json.loads(line)
@@ -279,7 +280,7 @@ def _row(line: str, where: str, *, streamed: bool) -> dict[str, Any]:
     return _object(row, where)
 
 
-def _object(row: Any, where: str) -> dict[str, Any]:
+def _object(row: Any, where: str) -> Row:
     if not isinstance(row, dict):
         raise DataError(f"{where}: expected an object with named fields, got {described(row)}")
     return row

@@ -4,7 +4,6 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
 from itertools import pairwise, takewhile
 from typing import Any
 
@@ -13,7 +12,7 @@ import pyarrow.compute as pc
 from datasets import Dataset
 
 from trueward.errors import DataError
-from trueward.types import Message, Turns
+from trueward.types import Message, Row, Turns
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 _TRANSCRIPT_TURN = re.compile(r"\n\n(Human|Assistant):")
@@ -120,7 +119,7 @@ def without_nulls(value: Any) -> Any:
     return [without_nulls(v) for v in value] if isinstance(value, list) else value
 
 
-def template_arguments(row: Mapping[str, Any], where: str) -> dict[str, Any]:
+def template_arguments(row: Row, where: str) -> dict[str, Any]:
     """Return a row's `tools` (a list, or its JSON) and `chat_template_kwargs`.
 
     Raises:

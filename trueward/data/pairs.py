@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from datasets import Dataset
 
@@ -32,15 +32,15 @@ from trueward.data.messages import (
     stored_turns,
     without_nulls,
 )
-from trueward.data.prompts import PROMPT_READERS, Row
+from trueward.data.prompts import PROMPT_READERS
 from trueward.data.rule import Drawn, PairRule
 from trueward.errors import DataError
-from trueward.types import Prompt, Turns
+from trueward.types import Prompt, Row, Turns
 
 SIDES = ("chosen", "rejected")
 _TEXTS = ("prompt", *SIDES)
 
-PairOrReason: TypeAlias = dict[str, Any] | str
+PairOrReason: TypeAlias = Row | str
 """The pair's columns, or the reason why it is left out."""
 
 
@@ -139,7 +139,7 @@ def paired_prompts(rows: Dataset, name: str) -> tuple[list[Prompt], dict[str, in
 
 def pairs_of_prompts(
     prompts: Iterable[Prompt], rule: PairRule, left_out: Counter[str]
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Row]:
     """Yield the pairs of each prompt by the rule, as rows."""
     for index, one in enumerate(prompts):
         if len(one.responses) < 2:
@@ -151,8 +151,8 @@ def pairs_of_prompts(
             yield _pair_row(one, better, worse, rule)
 
 
-def _pair_row(one: Prompt, better: int, worse: int, rule: PairRule) -> dict[str, Any]:
-    row: dict[str, Any] = {
+def _pair_row(one: Prompt, better: int, worse: int, rule: PairRule) -> Row:
+    row: Row = {
         "prompt": one.prompt,
         "chosen": one.responses[better],
         "rejected": one.responses[worse],
@@ -239,7 +239,7 @@ def _pairs_already(rows: Dataset, form: Form) -> Dataset | None:
 
 def _read_pairs(
     rows: Dataset, form: Form, rule: PairRule, left_out: Counter[str], name: str
-) -> Iterator[tuple[int, Row, dict[str, Any]]]:
+) -> Iterator[tuple[int, Row, Row]]:
     """Yield the number, the row and the pair's columns of each row that is a pair already."""
     for number, row in enumerate(rows):
         pair = PAIR_READERS[form.kind](row, form.roles, rule, f"{name}: row {number}")
@@ -279,7 +279,7 @@ def _transcript_pair(
 
 def _tokenized_pair(row: Row, roles: Mapping[str, str], rule: PairRule, where: str) -> PairOrReason:
     """Read token ids of both sides; ids under a zero of the attention mask are padding and go."""
-    pair: dict[str, Any] = {}
+    pair: Row = {}
     for side in SIDES:
         column = roles[side]
         ids, mask = row[column], row.get(column.replace("input_ids", "attention_mask"))
@@ -311,12 +311,12 @@ def _aligned(
     return prompt, chosen, rejected
 
 
-def _named(sides: tuple[Turns, Turns, Turns]) -> dict[str, Any]:
+def _named(sides: tuple[Turns, Turns, Turns]) -> Row:
     return dict(zip(_TEXTS, sides, strict=True))
 
 
 def _with_carried(
-    pair: dict[str, Any], row: Row, roles: Mapping[str, str], rule: PairRule, where: str
+    pair: Row, row: Row, roles: Mapping[str, str], rule: PairRule, where: str
 ) -> PairOrReason:
     """Add what the row brings beside its responses, and what the rule makes of its scores."""
     for role in IDENTITY:

@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any
 
 from datasets import Dataset
 
@@ -19,7 +19,7 @@ from trueward.data.messages import (
     without_nulls,
 )
 from trueward.errors import DataError
-from trueward.types import Prompt
+from trueward.types import Prompt, Row
 
 NULL_PROMPT = "rows with null prompt"
 NULL_RESPONSE = "null responses"
@@ -30,8 +30,6 @@ REWARD_COLUMNS: Mapping[tuple[str, ...], tuple[str, ...]] = {
     ("chosen", "rejected"): ("chosen_reward", "rejected_reward"),
 }
 """Columns with responses to score, and the columns that take their rewards."""
-
-Row: TypeAlias = Mapping[str, Any]
 
 
 def read_prompts(source: str) -> Iterator[Prompt]:
@@ -47,7 +45,7 @@ def read_prompts(source: str) -> Iterator[Prompt]:
         yield _to_score(row, number, f"{source}: row {number}")
 
 
-def response_columns(row: Row) -> tuple[str, ...] | None:
+def response_columns(row: Mapping[str, object]) -> tuple[str, ...] | None:
     """Return the columns of `row` that hold responses to score, None where there are none."""
     return next((c for c in REWARD_COLUMNS if all(row.get(name) is not None for name in c)), None)
 
@@ -110,7 +108,7 @@ def _gather_prompts(
     """Gather rows that hold one response each, by `prompt_id` or else by the prompt itself."""
     roles = form.roles
     score = "score" if "score" in roles else "rank"
-    gathered: dict[Any, tuple[Row, list[dict[str, Any]]]] = {}
+    gathered: dict[Any, tuple[Row, list[Row]]] = {}
     for number, row in enumerate(rows):
         if row[roles["prompt"]] is None:
             left_out[NULL_PROMPT] += 1
@@ -148,7 +146,7 @@ def to_messages(rows: Dataset) -> Dataset:
     return dataset_from_rows([_conversation(row) for row in rows], "conversation")
 
 
-def _conversation(row: Row) -> dict[str, Any]:
+def _conversation(row: Row) -> Row:
     roles = {"prompt": "user", "chosen": "assistant", "rejected": "assistant"}
     changed: dict[str, Any] = {
         column: as_messages(row[column], role) for column, role in roles.items() if column in row
@@ -158,7 +156,7 @@ def _conversation(row: Row) -> dict[str, Any]:
     return {**row, **changed}
 
 
-def _entries(row: Row, form: Form, where: str) -> list[dict[str, Any]]:
+def _entries(row: Row, form: Form, where: str) -> list[Row]:
     """Return one mapping a response, with the keys response, source, and score or rank."""
     roles, column = form.roles, form.roles["responses"]
     items = row[column] or []

@@ -17,7 +17,7 @@ from trueward.data.pairs import pairs_of_prompts
 from trueward.data.prompts import PROMPT_READERS, in_messages
 from trueward.data.rule import PairRule
 from trueward.errors import DataError, nearest
-from trueward.types import Prompt, Scenarios
+from trueward.types import Prompt, Row, Scenarios
 
 _PROMPTS, _SOURCES, _HALVES, _PAIRS = range(4)
 """Separate random streams of one seed, so that one number asked for does not move the rest."""
@@ -112,7 +112,7 @@ def split_scenarios(
     for part in ("in_domain", "response_disjoint"):
         parts[part] = [one for one in parts[part] if one.id in trained]
     pairs = _draw_pairs(parts["in_domain"], rule, eval_pairs, left_out)
-    drawn: dict[str, list[dict[str, Any]]] = {"train": train, "in_domain_pairs": pairs}
+    drawn: dict[str, list[Row]] = {"train": train, "in_domain_pairs": pairs}
     for part, found in parts.items():
         spanning = _spanning_rows(found, group_size, min_gap, seed)
         drawn[part] = spanning[:groups_per_scenario]
@@ -136,14 +136,14 @@ def split_scenarios(
 
 def _draw_pairs(
     prompts: Sequence[Prompt], rule: PairRule, count: int, left_out: Counter[str]
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     """Return at most `count` pairs at random among those that the rule gives, in random order."""
     pairs = list(pairs_of_prompts(prompts, rule, left_out))
     order = np.random.default_rng([rule.seed, _PAIRS]).permutation(len(pairs))
     return [pairs[i] for i in order[:count]]
 
 
-def _scenarios(drawn: Mapping[str, Sequence[Mapping[str, Any]]], name: str) -> Scenarios:
+def _scenarios(drawn: Mapping[str, Sequence[Row]], name: str) -> Scenarios:
     for part, rows in drawn.items():
         if not rows:
             raise DataError(
@@ -300,9 +300,7 @@ def _of_sources(one: Prompt, sources: Collection[str]) -> Prompt:
     return one.only(i for i, source in enumerate(one.sources) if source in sources)
 
 
-def _spanning_rows(
-    prompts: Sequence[Prompt], size: int, min_gap: float, seed: int
-) -> list[dict[str, Any]]:
+def _spanning_rows(prompts: Sequence[Prompt], size: int, min_gap: float, seed: int) -> list[Row]:
     """Return a row for each prompt with `size` responses whose scores span above `min_gap`."""
     rows = []
     for number, one in enumerate(prompts):

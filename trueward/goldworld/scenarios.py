@@ -4,14 +4,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from trueward.errors import DataError
 from trueward.goldworld.gold import gold_reward, judge
 from trueward.goldworld.tasks import Task, draw_task, format_prompt
 from trueward.goldworld.words import KEY_BY_NAME, VALUES
 from trueward.goldworld.writers import Writer, held_out_writers, other_value, train_writers, write
-from trueward.types import Scenarios
+from trueward.types import Row, Scenarios
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -26,7 +26,6 @@ _RANGES = {
     "min_gap": (0.01, 2.0),
 }
 Tasks: TypeAlias = dict[str, Task]
-Row: TypeAlias = dict[str, Any]
 Answer: TypeAlias = tuple[str, str, float]
 """Text, its writer's name, gold."""
 
