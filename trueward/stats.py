@@ -11,7 +11,14 @@ from numpy import ndarray
 
 from trueward.errors import DataError, InputError
 from trueward.metrics import in_order
-from trueward.results import Comparison, Difference, Entry, RunResult, StudyResults
+from trueward.results import (
+    Comparison,
+    Difference,
+    Entry,
+    PairedDifference,
+    RunResult,
+    StudyResults,
+)
 from trueward.types import Estimate
 
 DRAWS = 2000
@@ -165,6 +172,28 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
+def significance(
+    differences: Sequence[float],
+    draws: Sequence[Float[ndarray, " draws"]],
+    confidence: float = CONFIDENCE,
+) -> list[PairedDifference]:
+    """Test differences against zero as one family: interval, p-value, Holm's correction.
+
+    Args:
+        differences: one number a comparison.
+        draws: the same under each resampling, for each comparison.
+        confidence: coverage of the intervals.
+    """
+    p_values = [bootstrap_p_value(drawn) for drawn in draws]
+    found = []
+    for value, drawn, p, p_holm in zip(differences, draws, p_values, holm(p_values), strict=True):
+        interval = estimate(float(value), drawn, confidence)
+        significant = interval.low > 0 or interval.high < 0
+        sure = significant and p_holm < 1 - confidence
+        found.append(PairedDifference(interval, p, p_holm, significant, sure))
+    return found
+
+
 Grid = list[list[RunResult]]
 """Runs by objective, then by seed."""
 
@@ -270,22 +299,16 @@ def _differences(
     """The difference of every objective to the baseline, by the objective's place."""
     means = plain_means(totals)
     others = [i for i in range(len(means)) if i != baseline]
-    gap_of_means = difference(means, means[[baseline]])
     gaps = difference(resampled, resampled[:, [baseline]])
-    p_values = [bootstrap_p_value(gaps[:, i]) for i in others]
-    found = {}
-    for i, p_value, p_holm in zip(others, p_values, holm(p_values), strict=True):
-        gap = estimate(float(gap_of_means[i]), gaps[:, i], confidence)
-        significant = gap.low > 0 or gap.high < 0
-        found[i] = Difference(
-            estimate=gap,
-            p_value=p_value,
-            p_holm=p_holm,
-            significant=significant,
-            significant_holm=significant and p_holm < 1 - confidence,
-            seeds_ahead=_seeds_ahead(totals, i, baseline),
-        )
-    return found
+    found = significance(
+        difference(means, means[[baseline]])[others].tolist(),
+        [gaps[:, i] for i in others],
+        confidence,
+    )
+    return {
+        i: Difference(**vars(one), seeds_ahead=_seeds_ahead(totals, i, baseline))
+        for i, one in zip(others, found, strict=True)
+    }
 
 
 def _totals(grid: Grid, metric: str) -> Totals:

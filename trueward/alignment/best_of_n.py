@@ -29,11 +29,10 @@ from trueward.stats import (
     CONFIDENCE,
     DRAWS,
     Totals,
-    bootstrap_p_value,
     difference,
     estimate,
-    holm,
     resampled_means,
+    significance,
 )
 from trueward.types import Estimate
 
@@ -234,14 +233,11 @@ def _differences(
     first, found = labels[0], []
     for label in labels[1:]:
         gap, draws = (difference(of[label, "gold"], of[first, "gold"]) for of in (means, resampled))
-        for i, n in enumerate(sizes):
-            if n > 1:
-                shown = estimate(float(gap[i]), draws[:, i], confidence)
-                found.append((label, n, shown, bootstrap_p_value(draws[:, i])))
-    adjusted = holm([p for *_, p in found])
+        found += [(label, n, gap[i], draws[:, i]) for i, n in enumerate(sizes) if n > 1]
+    tested = significance([gap for *_, gap, _ in found], [drawn for *_, drawn in found], confidence)
     return tuple(
-        GoldDifference(label, first, n, shown, p, corrected)
-        for (label, n, shown, p), corrected in zip(found, adjusted, strict=True)
+        GoldDifference(label, first, n, one.estimate, one.p_value, one.p_holm)
+        for (label, n, *_), one in zip(found, tested, strict=True)
     )
 
 

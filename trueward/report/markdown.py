@@ -10,7 +10,6 @@ from trueward.report.findings import POLICIES, Findings
 from trueward.report.material import Diagnosis, Material
 from trueward.report.numbers import MISSING, fixed, signed, spaced
 from trueward.report.provenance import told_commands
-from trueward.report.tables import mark
 from trueward.results import StudyResults
 from trueward.types import Estimate
 
@@ -51,7 +50,7 @@ def study_table(results: StudyResults, noun: str = "objective") -> str:
             words = fixed(entry.mean.value)
             if entry.difference is not None:
                 gap = entry.difference
-                words += f" ({signed(gap.estimate.value)}{mark(gap)})"
+                words += f" ({signed(gap.estimate.value)}{gap.mark})"
             cells.append(words)
         rows.append([results.labels[one], *cells])
     against = results.labels[comparison.baseline]

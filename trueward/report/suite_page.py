@@ -46,9 +46,8 @@ def _primary(result: SuiteResult | None, gap: SuiteDifference | None) -> Html:
         element("span", _range(result.value), class_="interval"),
     ]
     if gap is not None:
-        mark = "**" if gap.significant_holm else "*" if gap.significant else ""
         sign = "" if not gap.significant else " up" if gap.estimate.value > 0 else " down"
-        words = signed(100 * gap.estimate.value, 1) + mark
+        words = signed(100 * gap.estimate.value, 1) + gap.mark
         found.append(element("span", words, class_="gap" + sign))
         low, high = (signed(100 * end, 1) for end in (gap.estimate.low, gap.estimate.high))
         found.append(element("span", f"{low} to {high}", class_="interval"))

@@ -95,11 +95,10 @@ def _sentence(one: SuiteDifference) -> str:
 
 
 def _gap(one: SuiteDifference) -> tuple[str, str, str, str]:
-    mark = "**" if one.significant_holm else "*" if one.significant else ""
     p = "<0.001" if one.p_holm < 0.001 else fixed(one.p_holm)
     gap = one.estimate
     low, high = (signed(100 * bound, 2) for bound in (gap.low, gap.high))
-    return signed(100 * gap.value, 2), f"{low} to {high}", p, mark
+    return signed(100 * gap.value, 2), f"{low} to {high}", p, one.mark
 
 
 def _range(estimate: Estimate) -> str:

@@ -7,12 +7,7 @@ from typing import Any
 from trueward.metrics import metric
 from trueward.report.html import Html, element, table
 from trueward.report.numbers import MISSING, fixed, mean, shown, signed
-from trueward.results import Difference, Entry, RunResult, StudyResults
-
-
-def mark(difference: Difference) -> str:
-    """`*` where the interval excludes zero, `**` where it also holds after correction."""
-    return "**" if difference.significant_holm else "*" if difference.significant else ""
+from trueward.results import Entry, RunResult, StudyResults
 
 
 def comparison_table(results: StudyResults, noun: str = "objective") -> Html:
@@ -97,7 +92,7 @@ def _cell(entry: Entry) -> Html:
     difference = entry.difference
     gap = difference.estimate
     sign = "" if not difference.significant else " up" if gap.value > 0 else " down"
-    words = element("span", signed(gap.value) + mark(difference), class_="gap" + sign)
+    words = element("span", signed(gap.value) + difference.mark, class_="gap" + sign)
     around = element("span", _range(gap.low, gap.high, signed), class_="interval")
     return element("td", value, interval, words, around)
 

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from trueward.metrics import metric
 from trueward.report.numbers import MISSING, count, fixed, percent, signed
-from trueward.report.tables import mark
 from trueward.results import Entry, StudyResults
 from trueward.types import Estimate
 
@@ -68,7 +67,7 @@ def _cell(entry: Entry) -> "Text":
         style = "dim"
         if gap.significant:
             style = "green" if gap.estimate.value > 0 else "red"
-        text.append("\n" + signed(gap.estimate.value) + mark(gap), style=style)
+        text.append("\n" + signed(gap.estimate.value) + gap.mark, style=style)
     return text
 
 

@@ -20,19 +20,30 @@ from trueward.types import Estimate, Number
 
 
 @dataclass(frozen=True)
-class Difference:
-    """Objective minus baseline on one metric, paired by seed and prompt."""
+class PairedDifference:
+    """A difference on the same prompts, tested against zero as one of a family."""
 
     estimate: Estimate
-    """Objective minus baseline: `value`, `low`, `high`."""
+    """The difference: `value`, `low`, `high`."""
     p_value: Number
     """Two-sided, from the same draws; never below 2/(draws + 1)."""
     p_holm: Number
-    """Corrected for the number of objectives compared on this metric."""
+    """Corrected for the number of comparisons: of a study, the objectives of one metric."""
     significant: bool
     """The interval excludes zero; `*` in tables."""
     significant_holm: bool
     """And the corrected p-value is below 1 − confidence; `**` in tables."""
+
+    @property
+    def mark(self) -> str:
+        """What tables put behind it: `**`, `*` or nothing."""
+        return "**" if self.significant_holm else "*" if self.significant else ""
+
+
+@dataclass(frozen=True)
+class Difference(PairedDifference):
+    """Objective minus baseline on one metric, paired by seed and prompt."""
+
     seeds_ahead: int
     """Seeds in which the objective's mean is above the baseline's."""
 

@@ -8,30 +8,24 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from trueward.errors import InputError
-from trueward.results import ItemValues, SuiteResult, Weights
-from trueward.stats import CONFIDENCE, DRAWS, bootstrap_p_value, difference, estimate, holm
+from trueward.results import ItemValues, PairedDifference, SuiteResult, Weights
+from trueward.stats import CONFIDENCE, DRAWS, difference, significance
 from trueward.suites.suite import cell_means, part_values
-from trueward.types import Estimate
 
 _DRAWS_A_COMPARISON = 200
 
 
 @dataclass(frozen=True)
-class SuiteDifference:
-    """A scorer minus the baseline on the primary metric of one suite, paired by prompt."""
-
+class _Compared:
     suite: str
     metric: str
     scorer: str
     baseline: str
-    estimate: Estimate
-    p_value: float
-    p_holm: float
-    """Corrected for the number of suites compared."""
-    significant: bool
-    """The interval excludes zero."""
-    significant_holm: bool
-    """And the corrected p-value is below 1 − confidence."""
+
+
+@dataclass(frozen=True)
+class SuiteDifference(PairedDifference, _Compared):  # fields begin with those of the last base
+    """A scorer minus the baseline on the primary metric of one suite, paired by prompt."""
 
 
 @dataclass(frozen=True)
@@ -120,25 +114,17 @@ def compare_models(results: Mapping[str, Sequence[SuiteResult]]) -> Compared:
 
 def _differences(gaps: Sequence[_Gap], confidence: float) -> tuple[SuiteDifference, ...]:
     """Return the differences with Holm's correction over them all."""
-    p_values = [bootstrap_p_value(gap.draws) for gap in gaps]
-    found = []
-    for gap, p, p_holm in zip(gaps, p_values, holm(p_values), strict=True):
-        interval = estimate(gap.value, gap.draws, confidence)
-        significant = interval.low > 0 or interval.high < 0
-        found.append(
-            SuiteDifference(
-                suite=gap.result.suite,
-                metric=gap.result.primary,
-                scorer=gap.result.scorer,
-                baseline=gap.baseline.scorer,
-                estimate=interval,
-                p_value=p,
-                p_holm=p_holm,
-                significant=significant,
-                significant_holm=significant and p_holm < 1 - confidence,
-            )
+    tested = significance([gap.value for gap in gaps], [gap.draws for gap in gaps], confidence)
+    return tuple(
+        SuiteDifference(
+            suite=gap.result.suite,
+            metric=gap.result.primary,
+            scorer=gap.result.scorer,
+            baseline=gap.baseline.scorer,
+            **vars(one),
         )
-    return tuple(found)
+        for gap, one in zip(gaps, tested, strict=True)
+    )
 
 
 def _gap(result: SuiteResult, baseline: SuiteResult, draws: int, seed: int) -> _Gap:
