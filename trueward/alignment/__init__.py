@@ -28,7 +28,7 @@ from trueward.alignment.reward_function import (
     reward_function,
 )
 from trueward.alignment.sampling import Policy, Sampler, SamplingSettings, WorldSource
-from trueward.alignment.watch import Alarm, Watch, WatchSettings, alarms
+from trueward.alignment.watch import Alarm, Watch, alarms
 
 __all__ = [
     "Alarm",
@@ -47,7 +47,6 @@ __all__ = [
     "ScoredPrompts",
     "Shaping",
     "Watch",
-    "WatchSettings",
     "WorldSource",
     "alarms",
     "align",

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from trueward.alignment.policy_training import WORLD, AlignSettings, align
 from trueward.errors import InputError
-from trueward.files import write_json, write_text
+from trueward.files import write_text
 from trueward.goldworld import (
     BASE_PATH,
     WorldConfig,
@@ -25,16 +25,15 @@ from trueward.goldworld import (
     format_prompt,
     train_tasks,
     train_writers,
-    write,
 )
+from trueward.goldworld import write as write_answer
 from trueward.processes import in_processes, quiet
-from trueward.results import RunResult
+from trueward.results import AlignDemoDocument, AlignDocument, DemoRun, RunResult, write
 from trueward.runs import refuse
 from trueward.stats import Totals, estimate, plain_means, resampled_means
 from trueward.training.run import RESULT_FILE, run
 from trueward.training.settings import WORLD_TRAINING
 
-SCHEMA = "trueward.align-demo/1"
 DEMO_FILE = "demo.json"
 BASELINE = "bt"
 OBJECTIVES = (BASELINE, "bsr", "aplot")
@@ -79,7 +78,7 @@ class DemoRecipe:
     watch_every: int = 10
 
 
-def run_demo(folder: Path, seeds: int, recipe: DemoRecipe | None = None) -> dict[str, Any]:
+def run_demo(folder: Path, seeds: int, recipe: DemoRecipe | None = None) -> AlignDemoDocument:
     """Run what is missing and compare gold along the runs; two processes of one thread each.
 
     Args:
@@ -101,26 +100,26 @@ def run_demo(folder: Path, seeds: int, recipe: DemoRecipe | None = None) -> dict
             folder, f"holds a finished demo of --seeds {found}; ask for more, or choose another -o"
         )
     recipe = recipe or DemoRecipe()
-    runs = [DemoRun(o, s, folder, recipe) for s in range(seeds) for o in OBJECTIVES]
+    runs = [DemoTraining(o, s, folder, recipe) for s in range(seeds) for o in OBJECTIVES]
     missing = [one for one in runs if one.document() is None]
     folder.mkdir(parents=True, exist_ok=True)
     list(in_processes(prepare, [(folder, recipe)], workers=1))
     list(in_processes(train_both, missing, workers=WORKERS, fresh=True))
     finished = [(r, d) for r in runs if (d := r.document()) is not None]
-    document = {
-        "schema": SCHEMA,
+    document: AlignDemoDocument = {
+        "schema": "trueward.align-demo/1",
         "seeds": seeds,
         "algorithm": recipe.algorithm,
         "training": recipe.training,
         "runs": [summary(r.objective, r.seed, d, r.measures()) for r, d in finished],
         "verdict": verdict([(r.objective, r.seed, d) for r, d in finished]),
     }
-    write_json(document, file)
+    write(document, file)
     return document
 
 
 @dataclass(frozen=True)
-class DemoRun:
+class DemoTraining:
     """One objective and one seed: a reward model, and a policy trained on it."""
 
     objective: str
@@ -150,7 +149,7 @@ class DemoRun:
             training=self.recipe.training,
         )
 
-    def document(self) -> dict[str, Any] | None:
+    def document(self) -> AlignDocument | None:
         """Return the document of the policy's training, if it is finished.
 
         Raises:
@@ -161,7 +160,7 @@ class DemoRun:
         if found is None:
             return None
         settings.run.check_same(found, settings.identity())
-        return found if found["finished"] else None
+        return cast(AlignDocument, found) if found["finished"] else None
 
     def measures(self) -> dict[str, float]:
         """Return the mean of each measure of the reward model."""
@@ -180,23 +179,23 @@ def prepare(given: tuple[Path, DemoRecipe]) -> None:
     _write_rows(pairs.to_list(), folder / "pairs.jsonl")
 
 
-def train_both(demo_run: DemoRun) -> None:
+def train_both(one: DemoTraining) -> None:
     """Train the policy on the reward model, and the reward model before unless it is there."""
     _settle()
-    folder = demo_run.folder / "reward"
+    folder = one.folder / "reward"
     if not (folder / RESULT_FILE).is_file():
         run(
             model=str(BASE_PATH),
-            objective=demo_run.objective,
-            seed=demo_run.seed,
+            objective=one.objective,
+            seed=one.seed,
             scenarios=build_scenarios(WorldConfig()),
             folder=folder,
-            training=demo_run.recipe.reward_training,
+            training=one.recipe.reward_training,
             accuracy_threshold=0.75,
             probe_pairs=0,
             keep_model=True,
         )
-    align(demo_run.settings)
+    align(one.settings)
 
 
 def _settle() -> None:
@@ -249,7 +248,7 @@ def _batches(recipe: PolicyRecipe, tokenizer: Any) -> Iterator[tuple[torch.Tenso
         for _ in range(recipe.batch_size):
             task = draw_task(rng, held_out=False)
             prompt = tokenizer(format_prompt(task))["input_ids"]
-            answer = tokenizer(write(rng, task, rng.choice(writers)))["input_ids"]
+            answer = tokenizer(write_answer(rng, task, rng.choice(writers)))["input_ids"]
             rows.append((prompt, [*answer, tokenizer.eos_token_id]))
         width = max(len(prompt) + len(answer) for prompt, answer in rows)
         ids = torch.full((len(rows), width), tokenizer.pad_token_id)
@@ -262,8 +261,8 @@ def _batches(recipe: PolicyRecipe, tokenizer: Any) -> Iterator[tuple[torch.Tenso
 
 
 def summary(
-    objective: str, seed: int, document: Mapping[str, Any], measures: Mapping[str, float]
-) -> dict[str, Any]:
+    objective: str, seed: int, document: AlignDocument, measures: Mapping[str, float]
+) -> DemoRun:
     """Return one run, the document of `align.json`, in a line of numbers, and its curve."""
     points = document["points"]
     return {
@@ -277,26 +276,32 @@ def summary(
         "alarms": document["alarms"],
         "fit": document["fit"],
         "reward_model": dict(measures),
-        "curve": {n: [p[n] for p in points] for n in ("step", "distance", "proxy", "gold")},
+        "curve": {
+            "step": [p["step"] for p in points],
+            "distance": [p["distance"] for p in points],
+            "proxy": [p["proxy"] for p in points],
+            "gold": [p["gold"] for p in points],
+        },
     }
 
 
-def verdict(runs: Sequence[tuple[str, int, Mapping[str, Any]]]) -> list[str]:
+def verdict(runs: Sequence[tuple[str, int, AlignDocument]]) -> list[str]:
     """Return a line an objective: its gold at the end, compared with Bradley–Terry's.
 
     Runs are objective, seed and the document of `align.json`. They are paired by seed and prompt;
     the interval is a bootstrap over prompts and seeds; of one seed, over its prompts alone.
     """
-    by_objective: dict[str, dict[int, Mapping[str, Any]]] = {}
+    by_objective: dict[str, dict[int, AlignDocument]] = {}
     for objective, seed, document in runs:
         by_objective.setdefault(objective, {})[seed] = document
     lines = []
     for objective, found in by_objective.items():
-        change = [d["points"][-1]["gold"] - d["points"][0]["gold"] for d in found.values()]
-        lost = [d["best"]["gold"] - d["points"][-1]["gold"] for d in found.values()]
+        looks = ((d["points"][0], d["best"], d["points"][-1]) for d in found.values())
+        gold = np.array([[look["gold"] for look in of_seed] for of_seed in looks], dtype=float)
+        start, top, end = gold.T
         line = (
-            f"{objective}: gold changed by {np.mean(change):+.3f} in training, and ended "
-            f"{np.mean(lost):.3f} below its best"
+            f"{objective}: gold changed by {np.mean(end - start):+.3f} in training, and ended "
+            f"{np.mean(top - end):.3f} below its best"
         )
         if all(document["best"]["step"] == 0 for document in found.values()):
             line += ", which was its start"
@@ -308,11 +313,12 @@ def verdict(runs: Sequence[tuple[str, int, Mapping[str, Any]]]) -> list[str]:
     return [*lines, f"over {over if seeds > 1 else '1 seed; the intervals are over prompts alone'}"]
 
 
-def _compared(found: Mapping[int, Any], base: Mapping[int, Any]) -> str:
-    gaps = [
-        np.subtract(*(d["points"][-1]["gold_each"] for d in (document, base[seed])))[:, None]
-        for seed, document in found.items()
-    ]
+def _compared(found: Mapping[int, AlignDocument], base: Mapping[int, AlignDocument]) -> str:
+    def ends(documents: Mapping[int, AlignDocument]) -> list[np.ndarray]:
+        each = (documents[seed]["points"][-1]["gold_each"] for seed in found)
+        return [np.array(gold, dtype=float)[:, None] for gold in each]
+
+    gaps = [own - other for own, other in zip(ends(found), ends(base), strict=True)]
     counts = block_diag(*map(np.ones_like, gaps))  # a prompt is one seed's alone
     totals = Totals(block_diag(*gaps)[:, None], counts[:, None])
     gap = estimate(float(plain_means(totals)[0]), resampled_means(totals)[:, 0])

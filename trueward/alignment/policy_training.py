@@ -29,7 +29,6 @@ from trueward.alignment.watch import (
     NormRange,
     Point,
     Watch,
-    WatchSettings,
     best,
     norm_range,
     norms_of,
@@ -39,15 +38,15 @@ from trueward.data import load_rows, to_pairs
 from trueward.data.messages import checked_turns, plain_text
 from trueward.diagnostics import fit_rl
 from trueward.errors import DataError, InputError
-from trueward.files import plain, write_json
+from trueward.files import plain
 from trueward.goldworld import score_text
+from trueward.results import AlignDocument, FitBlock, write
 from trueward.runs import Run, RunKind, environment, last_checkpoint
 from trueward.scorer import Scorer
 from trueward.training.main_rank import from_first
 from trueward.types import Turns
 
 logger = logging.getLogger(__name__)
-SCHEMA = "trueward.align/1"
 FILE = "align.json"
 POLICY = "policy"
 BEST = "best"
@@ -113,7 +112,7 @@ class AlignSettings:
         return Run(Path(self.output_dir), KIND)
 
 
-def align(settings: AlignSettings) -> dict[str, Any]:
+def align(settings: AlignSettings) -> AlignDocument:
     """Train the policy; return the document of `align.json`.
 
     The folder gets `policy` (the last), `best` (of the watched criterion), checkpoints and
@@ -125,10 +124,9 @@ def align(settings: AlignSettings) -> dict[str, Any]:
         RunError: a reward, gradient or loss is not a number; the batch is saved.
         KeyboardInterrupt: stopped by a signal, with a checkpoint to go on from.
     """
-    folder = Path(settings.output_dir)
-    from_first(
-        lambda: settings.run.claim(settings.identity())
-    )  # before the first rank writes there
+    folder = settings.run.folder
+    claim = settings.run.claim
+    from_first(lambda: claim(settings.identity()))  # before the first rank writes there
     training: Mapping[str, Any] = {"seed": settings.seed, **settings.training}
     args = trainer_config(settings.algorithm, training, settings.output_dir)
     check_beta(settings.shaping, args.beta)
@@ -142,7 +140,16 @@ def align(settings: AlignSettings) -> dict[str, Any]:
         logger.warning("%d rows repeat a prompt and are left out", prompts.left_out)
     scorers = load_scorers(settings)
     reward = RewardFunction(scorers, settings.shaping, folder=folder)
-    watch = _watch(settings, prompts.watched, scorers)
+    watch = Watch(
+        prompts.watched,
+        scorers,
+        settings.shaping,
+        load_gold(settings),
+        every=settings.watch_every,
+        seed=settings.seed,
+        stop=settings.stop_on_overoptimization,
+        usual=usual_norms(settings, scorers[0]),
+    )
     control = KlControl(settings.shaping)
     keep = KeepState(watch=watch, moments=reward, kl=control)
     callbacks = (EpochOrder(), control, watch, StopOnNan(reward), keep)
@@ -257,51 +264,36 @@ def usual_norms(settings: AlignSettings, scorer: Scorer) -> NormRange | None:
     return norm_range(norms_of(scorer.read_groups(pairs["prompt"], both)), "training data")
 
 
-def _watch(settings: AlignSettings, prompts: Sequence[Turns], scorers: Sequence[Scorer]) -> Watch:
-    watched = WatchSettings(
-        prompts=prompts,
-        scorers=scorers,
-        shaping=settings.shaping,
-        gold=load_gold(settings),
-        every=settings.watch_every,
-        seed=settings.seed,
-        stop=settings.stop_on_overoptimization,
-    )
-    return Watch(watched, usual=usual_norms(settings, scorers[0]))
-
-
-def _write(watch: Watch, settings: AlignSettings, *, finished: bool) -> dict[str, Any]:
+def _write(watch: Watch, settings: AlignSettings, *, finished: bool) -> AlignDocument:
     document = align_document(watch, settings.identity(), environment(), finished)
     if PartialState().is_main_process:
-        folder = Path(settings.output_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(document, folder / FILE)
+        settings.run.folder.mkdir(parents=True, exist_ok=True)
+        write(document, settings.run.folder / FILE)
     return document
 
 
 def align_document(
     watch: Watch, settings: Mapping[str, Any], environment: Mapping[str, str], finished: bool
-) -> dict[str, Any]:
+) -> AlignDocument:
     """Return the document of `align.json` so far, in JSON's own types."""
     top = best(watch.points)
-    document = {
-        "schema": SCHEMA,
-        "settings": settings,
+    return {
+        "schema": "trueward.align/1",
+        "settings": plain(settings),
         "environment": environment,
         "finished": finished,
         "stopped": "over-optimization" if watch.stopped else None,
         "criterion": "proxy" if top.gold is None else "gold",
         "best": {"step": top.step, "proxy": top.proxy, "gold": top.gold, "folder": BEST},
-        "usual_norms": asdict(watch.usual) if watch.usual else None,
-        "alarms": [asdict(alarm) for alarm in watch.alarms],
+        "usual_norms": plain(asdict(watch.usual)) if watch.usual else None,
+        "alarms": plain([asdict(alarm) for alarm in watch.alarms]),
         "watch_seconds": watch.seconds,
-        "points": [{**asdict(p), "distance": p.distance} for p in watch.points],
+        "points": plain([{**asdict(p), "distance": p.distance} for p in watch.points]),
         "fit": gold_fit(watch.points),
     }
-    return dict(plain(document))
 
 
-def gold_fit(points: Sequence[Point]) -> dict[str, Any] | None:
+def gold_fit(points: Sequence[Point]) -> FitBlock | None:
     """Fit R = d(α − β log d) to gold against d = √KL; None without gold, or with a `reason`."""
     start, *later = points
     if start.gold is None:
@@ -310,4 +302,4 @@ def gold_fit(points: Sequence[Point]) -> dict[str, Any] | None:
         fit = fit_rl([p.kl_k3 for p in later], np.array([p.gold for p in later]), start=start.gold)
     except DataError as error:
         return {"reason": str(error)}
-    return {**asdict(fit), "peak_distance": fit.peak_d, "peak_gain": fit.peak_gain}
+    return plain({**asdict(fit), "peak_distance": fit.peak_d, "peak_gain": fit.peak_gain})

@@ -310,9 +310,13 @@ def _outside(point: Point, start: Point) -> bool:
     return point.norm_outside > max(OUTSIDE, start.norm_outside + BEYOND_START)
 
 
-@dataclass(frozen=True)
-class WatchSettings:
-    """The prompts and judges of a watch, how often it looks, and what an alarm does."""
+@dataclass
+class Watch(TrainerCallback):
+    """A callback that looks before training, every so many steps and at the end.
+
+    The answers drawn depend on the watch's seed and the policy alone, so training is the same with
+    and without it. Over several ranks every rank draws, and the first one's numbers count for all.
+    """
 
     prompts: Sequence[Turns]
     scorers: Sequence[Scorer]
@@ -323,27 +327,16 @@ class WatchSettings:
     seed: int
     stop: bool
     """True where the first alarm ends training."""
-
-
-@dataclass
-class Watch(TrainerCallback):
-    """A callback that looks before training, every so many steps and at the end.
-
-    The answers drawn depend on the watch's seed and the policy alone, so training is the same with
-    and without it. Over several ranks every rank draws, and the first one's numbers count for all.
-    """
-
-    settings: WatchSettings
+    usual: NormRange | None = None
     draw: Draw | None = None
-    """Set once the trainer is there."""
+    """Set once the trainer is there, as are `keep` and `beta`."""
     keep: Callable[[], object] = lambda: None
     """Saves the policy as the best so far; called on every rank."""
-    changed: Callable[["Watch"], object] = lambda watch: None
-    """Called after each look, to write results."""
-    usual: NormRange | None = None
-    points: list[Point] = field(default_factory=list)
     beta: Callable[[], float | None] = lambda: None
     """The KL penalty's coefficient now."""
+    changed: Callable[["Watch"], object] = lambda watch: None
+    """Called after each look, to write results."""
+    points: list[Point] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
@@ -354,7 +347,7 @@ class Watch(TrainerCallback):
     @property
     def stopped(self) -> bool:
         """True where an alarm ended training, or ends it now."""
-        return self.settings.stop and bool(self.alarms)
+        return self.stop and bool(self.alarms)
 
     def look(self, step: int) -> bool:
         """Look at the policy now, unless this step was looked at; return True to stop training."""
@@ -374,7 +367,7 @@ class Watch(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Look every so many steps."""
-        if state.global_step % self.settings.every == 0:
+        if state.global_step % self.every == 0:
             control.should_training_stop |= self.look(state.global_step)
 
     def state(self) -> dict[str, Any]:
@@ -396,9 +389,9 @@ class Watch(TrainerCallback):
 
     def _add(self, step: int) -> None:
         assert self.draw is not None, "attach a trainer first"
-        s = self.settings
-        answers = self.draw(s.prompts, s.seed)
-        point, usual = measure(step, s.prompts, answers, s.scorers, s.shaping, s.gold, self.usual)
+        answers = self.draw(self.prompts, self.seed)
+        read = self.prompts, answers, self.scorers, self.shaping, self.gold, self.usual
+        point, usual = measure(step, *read)
         if PartialState().num_processes > 1:
             point, usual = broadcast_object_list([point, usual])
         self.points.append(replace(point, beta=self.beta()))
