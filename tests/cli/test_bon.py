@@ -7,7 +7,7 @@ import pytest
 from helpers import benchmark_rows, checkpoints
 
 from trueward.cli import main
-from trueward.report.optimization_page import curves_of
+from trueward.report.optimization import gold_curves
 from trueward.report.reading import read_material
 
 GOLD = np.random.default_rng(0).normal(size=(12, 8)).tolist()
@@ -61,7 +61,7 @@ def test_a_file_of_scores(call, tmp_path):
     assert curve["gold"][2]["value"] == pytest.approx(best)
     assert curve["gold"] == curve["proxy"]
     assert f"{best:.3f}" in out
-    (shown,) = curves_of(read_material([tmp_path / "out"]))  # what `trueward report` shows
+    (shown,) = gold_curves(read_material([tmp_path / "out"]))  # what `trueward report` shows
     assert (shown.model, shown.gold) == ("proxy", curve["gold"])
     again = json.loads(call(source, "--n", "2,8", "--json")[1])
     assert again | {"command": document["command"]} == document

@@ -1,5 +1,6 @@
-from trueward.report.html import Html, element, join, table
-from trueward.report.numbers import count, fixed, listed, percent, short, shown, signed
+from trueward.report.blocks import Table, columns
+from trueward.report.html import Html, element, join, render
+from trueward.report.words import count, fixed, listed, percent, short, shown, signed
 
 
 def test_text_and_attributes_are_escaped_and_markup_is_not():
@@ -15,7 +16,7 @@ def test_text_and_attributes_are_escaped_and_markup_is_not():
 
 
 def test_tables_scroll_in_a_box_that_takes_the_keyboard():
-    markup = table("Means", [element("th", "a")], [])
+    markup = render(Table("Means", columns("a"), []))
     assert "<caption>Means</caption>" in markup
     assert 'tabindex="0" role="region" aria-label="Means"' in markup
 

@@ -8,10 +8,10 @@ from plotly import graph_objects as go
 
 from trueward.errors import DataError, InputError
 from trueward.report import write_report
-from trueward.report.distributions import _rebinned
 from trueward.report.findings import findings
 from trueward.report.material import Material
 from trueward.report.page import page as whole_page
+from trueward.report.study_figures import rebinned
 
 HOSTILE = '<img src="http://evil.example/x.png" onerror=alert(1)> & "co"'
 LOADS = {"src", "href", "srcset", "data", "poster", "action", "formaction", "background"}
@@ -183,5 +183,5 @@ def test_runs_without_norms_curves_or_scatter_still_make_a_page(build_study):
 
 def test_rebinning_keeps_the_mass_and_spreads_it_evenly():
     histogram = {"edges": [0.0, 1.0, 3.0], "counts": [2, 6]}
-    shares = _rebinned(histogram, np.array([0.0, 0.5, 1.0, 2.0, 3.0]))
+    shares = rebinned(histogram, np.array([0.0, 0.5, 1.0, 2.0, 3.0]))
     np.testing.assert_allclose(shares, [1 / 8, 1 / 8, 3 / 8, 3 / 8])

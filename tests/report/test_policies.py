@@ -8,11 +8,9 @@ from helpers import policies
 
 from trueward.errors import DataError
 from trueward.report import report
-from trueward.report.alignment_fits import peak_words
-from trueward.report.alignment_verdict import direction, shaping_words
 from trueward.report.findings import findings
-from trueward.report.markdown import markdown
-from trueward.report.page import page
+from trueward.report.page import markdown_report, page
+from trueward.report.policies import direction, peak_words, shaping_words
 from trueward.report.reading import read_material
 from trueward.stats import bootstrap_mean
 from trueward.types import Estimate
@@ -35,9 +33,9 @@ def folders(tmp_path_factory):
 
 def said(*paths):
     material = read_material(paths)
-    (one,) = findings(material).said
+    (one,) = findings(material).verdicts
     assert one.about == "Policies trained on reward models"
-    return one.verdict
+    return one
 
 
 def test_gold_from_start_to_end_is_told_with_its_paired_interval(folders):
@@ -75,7 +73,7 @@ def test_shaping_an_unfinished_run_and_missing_gold_are_told(folders):
 
 @pytest.mark.parametrize(
     ("low", "high", "way"),
-    [(-2, -1, "fell"), (1, 2, "rose"), (-1, 1, "open"), (float("nan"), float("nan"), "untold")],
+    [(-2, -1, "fell"), (1, 2, "rose"), (-1, 1, "open"), (float("nan"), float("nan"), "unknown")],
 )
 def test_a_direction_is_claimed_only_where_the_interval_has_one(low, high, way):
     assert direction(Estimate((low + high) / 2, float(low), float(high))) == way
@@ -137,7 +135,7 @@ def test_the_page_and_results_json_have_everything(folders, tmp_path):
 
 def test_markdown_has_a_row_a_run(folders):
     material = read_material([folders["falls"], folders["short"]])
-    lines = markdown(material, findings(material)).splitlines()
+    lines = markdown_report(material, findings(material)).splitlines()
     (row,) = [line for line in lines if line.startswith("| falls |")]
     assert row.startswith("| falls | 0.320 | −0.810 | −1.130 (−1.")
     assert row.endswith("| +4.700 | 3.90 | gold falls at 30, norms drift at 70 |")

@@ -10,8 +10,9 @@ from trueward.cli import main
 from trueward.errors import DataError, InputError, OutputExistsError
 from trueward.report import report
 from trueward.report.findings import findings
-from trueward.report.markdown import markdown
-from trueward.report.provenance import environments, settings, told_commands
+from trueward.report.html import render
+from trueward.report.page import markdown_report
+from trueward.report.provenance import commands, environments, settings
 from trueward.report.reading import read_material
 from trueward.suites import SuiteResult
 
@@ -35,7 +36,7 @@ def test_results_of_different_data_are_not_paired(tmp_path):
     other = evaluated(tmp_path / "b", {"second": 0.9}, data="sha256:2")
     told = findings(read_material([one, other]))
     assert told.differences == ()
-    assert told.said[0].verdict.caveats == (
+    assert told.verdicts[0].caveats == (
         "Not compared: suite comparison: 'pairs' was judged on different data by 'second' "
         "(sha256:2) and 'first' (sha256:1); judge both on the same.",
     )
@@ -52,7 +53,7 @@ def test_one_suite_that_cannot_be_paired_is_left_out_by_name(tmp_path):
         recorded(folder, model, "more")
     told = findings(read_material([one, other]))
     assert [(gap.suite, gap.scorer) for gap in told.differences] == [("more", "second")]
-    said = told.said[0].verdict
+    said = told.verdicts[0]
     assert said.headline == "second beats first on more."
     assert said.caveats[1].startswith("Not compared: suite comparison: 'pairs' was judged on diff")
 
@@ -88,15 +89,15 @@ def test_settings_machine_and_commands_of_evaluations_best_of_n_and_runs(tmp_pat
     run = folders.training(tmp_path / "rm") / "train.json"
     run.write_text(json.dumps(json.loads(run.read_text()) | {"command": "trueward train x"}))
     material = read_material([folder, bon, run])
-    commands = ["trueward eval first other", "trueward bon x", "trueward train x"]
-    assert told_commands(material) == commands
-    text = markdown(material, findings(material))
-    assert all(command in text for command in commands)
-    page = "".join(map(str, settings(material)))
+    expected = ["trueward eval first other", "trueward bon x", "trueward train x"]
+    assert commands(material) == expected
+    text = markdown_report(material, findings(material))
+    assert all(command in text for command in expected)
+    page = "".join(map(render, settings(material)))
     assert "first on pairs, other on pairs</h3>" in page
     assert "<h3>third on pairs</h3>" in page
     assert "bfloat16" in page
-    machine = "".join(map(str, environments(material)))
+    machine = "".join(map(render, environments(material)))
     assert "first on pairs, other on pairs, third on pairs</h3>" in machine
     assert "2.12" in machine
     written = report([folder, bon, run], tmp_path / "out" / "r.md", form="md")

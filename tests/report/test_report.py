@@ -10,12 +10,11 @@ from helpers import results as folders
 from trueward.cli import main
 from trueward.errors import DataError, InputError, OutputExistsError
 from trueward.report import model_card, report
+from trueward.report.diagnosis import warnings
 from trueward.report.findings import findings
-from trueward.report.markdown import markdown
 from trueward.report.material import Diagnosis, Material
-from trueward.report.page import page
+from trueward.report.page import markdown_report, page
 from trueward.report.reading import read_material
-from trueward.report.warnings_of import warnings_of
 from trueward.suites import compare_models
 
 ORDER = [
@@ -80,7 +79,7 @@ def test_suites_are_compared_as_eval_compares_them(mixed):
     material = read_material([mixed["eval"]])
     told = findings(material)
     assert told.differences == compare_models(material.suites).differences
-    said = told.said[0].verdict
+    said = told.verdicts[0]
     assert said.headline == "good beats first on pairs."
     gap = told.differences[0].estimate
     assert f"by +{100 * gap.value:.2f} (+{100 * gap.low:.2f} to" in said.findings[0]
@@ -90,14 +89,14 @@ def test_suites_are_compared_as_eval_compares_them(mixed):
 
 def test_one_model_alone_is_compared_with_nothing(tmp_path):
     told = findings(read_material([folders.evaluation(tmp_path / "e", {"only": 0.9})]))
-    assert told.said[0].verdict.headline.startswith("only scores 91.3 (86.0 to 95.3) on pairs")
-    assert "nothing to compare it with" in told.said[0].verdict.caveats[0]
+    assert told.verdicts[0].headline.startswith("only scores 91.3 (86.0 to 95.3) on pairs")
+    assert "nothing to compare it with" in told.verdicts[0].caveats[0]
 
 
 def test_other_items_are_not_compared(tmp_path):
     folders.evaluation(tmp_path / "a", {"first": 0.9})
     folders.evaluation(tmp_path / "b", {"second": 0.1}, count=40)
-    said = findings(read_material([tmp_path / "a", tmp_path / "b"])).said[0].verdict
+    said = findings(read_material([tmp_path / "a", tmp_path / "b"])).verdicts[0]
     assert said.caveats[0].startswith("Not compared: suite comparison: 'pairs' was judged on")
 
 
@@ -115,7 +114,7 @@ def block(**more):
 
 def warned(**more):
     document = {"models": [{"model": "rm", "sets": [block(**more)], "not_computed": []}]}
-    return warnings_of(Diagnosis("d", document))
+    return warnings(Diagnosis("d", document))
 
 
 def test_warnings_follow_the_rules_of_thumb():
@@ -157,7 +156,7 @@ def test_warnings_follow_the_rules_of_thumb():
 
 def test_models_of_a_diagnosis_are_compared_with_the_first(mixed):
     material = read_material([mixed["diagnose"]])
-    said = findings(material).said[0].verdict
+    said = findings(material).verdicts[0]
     study = material.diagnoses[0].as_study()
     assert list(study.labels) == ["plain", "other"]
     assert study.comparison.metrics == ("accuracy_held_out", "accuracy_lists", "tau_lists")
@@ -168,7 +167,7 @@ def test_models_of_a_diagnosis_are_compared_with_the_first(mixed):
 
 def test_markdown_has_the_verdict_tables_and_commands(mixed):
     material = read_material(list(mixed.values()))
-    text = markdown(material, findings(material))
+    text = markdown_report(material, findings(material))
     assert "**good beats first on pairs.**" in text
     lines = text.splitlines()
     (head,) = [n for n, line in enumerate(lines) if line.startswith("| Model | pairs |")]
@@ -182,7 +181,7 @@ def test_markdown_has_the_verdict_tables_and_commands(mixed):
 def test_markdown_cannot_be_broken_by_a_name(mixed):
     material = read_material([mixed["eval"]])
     rows = {"a|b`<img>": material.suites["good"]}
-    text = markdown(Material(suites=rows), findings(Material(suites=rows)))
+    text = markdown_report(Material(suites=rows), findings(Material(suites=rows)))
     assert "| a\\|b\\`\\<img> |" in text
 
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from trueward.report.verdict import verdict
+from trueward.report.studies import study_verdict
 from trueward.results import RunResult, Scores
 from trueward.stats import summarise
 
@@ -45,7 +45,7 @@ def noisy(value, gap, seeds=3):
 
 
 def test_a_clear_win_is_said_with_its_size():
-    said = verdict(
+    said = study_verdict(
         study(
             {"bt": {"tau_mutual_disjoint": level(0.2)}, "bsr": {"tau_mutual_disjoint": level(0.25)}}
         )
@@ -60,7 +60,7 @@ def test_a_clear_win_is_said_with_its_size():
 
 
 def test_nothing_beats_the_baseline():
-    said = verdict(
+    said = study_verdict(
         study({"bt": {"tau_in_domain": level(0.5)}, "bsr": {"tau_in_domain": noisy(0.5, 0.3)}})
     )
     assert said.headline == "Nothing beats BT."
@@ -68,7 +68,7 @@ def test_nothing_beats_the_baseline():
 
 
 def test_worse_is_said_beside_better():
-    said = verdict(
+    said = study_verdict(
         study(
             {
                 "bt": {"accuracy_in_domain": level(0.8), "tau_in_domain": level(0.5)},
@@ -86,14 +86,14 @@ def test_worse_is_said_beside_better():
 
 
 def test_only_worse():
-    said = verdict(
+    said = study_verdict(
         study({"bt": {"tau_in_domain": level(0.5)}, "bsr": {"tau_in_domain": level(0.4)}})
     )
     assert said.headline == "Nothing beats BT; BSR is worse than BT on τ in-domain."
 
 
 def test_objectives_that_win_on_different_metrics_are_not_mixed_up():
-    said = verdict(
+    said = study_verdict(
         study(
             {
                 "bt": {"accuracy_in_domain": level(0.8), "tau_in_domain": level(0.5)},
@@ -116,14 +116,14 @@ def test_what_does_not_survive_correction_is_a_hint():
         else replace(e, difference=replace(e.difference, significant_holm=False, p_holm=0.08))
         for e in comparison.entries
     )
-    said = verdict(replace(results, comparison=replace(comparison, entries=entries)))
+    said = study_verdict(replace(results, comparison=replace(comparison, entries=entries)))
     assert said.headline == "Nothing beats BT."
     assert said.findings[0].startswith("A hint that BSR is better than BT on τ in-domain")
     assert "does not hold after Holm correction, p = 0.080" in said.findings[0]
 
 
 def test_one_objective_is_not_compared():
-    said = verdict(study({"bt": {"tau_in_domain": level(0.5)}}))
+    said = study_verdict(study({"bt": {"tau_in_domain": level(0.5)}}))
     assert said.headline == "Only BT was run, so there is nothing to compare it with."
     assert said.findings == ()
 
@@ -133,7 +133,7 @@ def test_one_objective_is_not_compared():
     [(1, "leave out how much another seed"), (3, "So few seeds"), (6, "from 6 seeds")],
 )
 def test_how_sure_depends_on_the_seeds(seeds, words):
-    said = verdict(
+    said = study_verdict(
         study(
             {
                 "bt": {"tau_in_domain": level(0.5, seeds)},
@@ -146,7 +146,7 @@ def test_how_sure_depends_on_the_seeds(seeds, words):
 
 
 def test_a_model_no_better_than_counting_words_is_named():
-    said = verdict(
+    said = study_verdict(
         study(
             {"bt": {"tau_in_domain": level(0.3)}, "bsr": {"tau_in_domain": level(0.5)}},
             {"length": {"tau_in_domain": 0.35}},
@@ -158,5 +158,7 @@ def test_a_model_no_better_than_counting_words_is_named():
 def test_undefined_values_are_counted():
     values = level(0.5, 1)[0]
     gaps = [float("nan"), *values[1:]]
-    said = verdict(study({"bt": {"tau_in_domain": [values]}, "bsr": {"tau_in_domain": [gaps]}}))
+    said = study_verdict(
+        study({"bt": {"tau_in_domain": [values]}, "bsr": {"tau_in_domain": [gaps]}})
+    )
     assert said.caveats[-1].startswith("1 of 80 values are undefined")

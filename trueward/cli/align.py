@@ -1,6 +1,7 @@
 """`trueward align`: a policy trained on reward models, watched against over-optimization."""
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,8 @@ from trueward.cli.flags import assignments
 from trueward.errors import InputError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from trueward.alignment import AlignSettings, Shaping
 
 RESUMES = True
@@ -86,7 +89,6 @@ def run(args: argparse.Namespace) -> Outcome:
     if args.demo:
         return _demo(args)
     from trueward.alignment import align
-    from trueward.cli.align_table import show_run
 
     settings = _settings(args)
     document = align(settings)
@@ -95,7 +97,6 @@ def run(args: argparse.Namespace) -> Outcome:
 
 def _demo(args: argparse.Namespace) -> Outcome:
     from trueward.alignment.demo import TRAINING, DemoRecipe, run_demo
-    from trueward.cli.align_table import show_demo
 
     allowed = {"demo", "seeds", "output_dir", "json", "set", "algorithm"}
     if other := sorted(args.given - allowed):
@@ -133,3 +134,26 @@ def _shaping(args: argparse.Namespace) -> "Shaping":
 
 def _training(args: argparse.Namespace) -> dict[str, Any]:
     return dict(assignments(args.set, r".+", "FIELD=VALUE"))
+
+
+def show_run(console: "Console", document: Mapping[str, Any], folder: str) -> None:
+    """Print the looks, the alarms, and where the policies are."""
+    from trueward.report import run_table, shaping_steps, show
+
+    show(console, run_table(document))
+    console.print(f"shaping  {shaping_steps(document['settings'])}", highlight=False)
+    for alarm in document["alarms"]:
+        console.print(f"alarm    {alarm['kind']}: {alarm['message']}", highlight=False)
+    top = document["best"]
+    console.print(f"best     step {top['step']} by {document['criterion']}: {folder}/best")
+    console.print(f"last     {folder}/policy\nresults  {folder}/align.json", highlight=False)
+
+
+def show_demo(console: "Console", document: Mapping[str, Any], folder: Path) -> None:
+    """Print gold along each objective's runs, and what that comes to."""
+    from trueward.report import demo_table, show
+
+    show(console, demo_table(document))
+    for line in document["verdict"]:
+        console.print(line, highlight=False, soft_wrap=True)
+    console.print(f"results  {folder}/demo.json", highlight=False)

@@ -12,7 +12,7 @@ from trueward.errors import InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from trueward.alignment import BestOfN, ResponseSource, ScoredPrompts
+    from trueward.alignment import ResponseSource, ScoredPrompts
 
 RESUMES = True
 SUMMARY = "Best-of-n: gold against reward for every n, or each row's best response."
@@ -115,7 +115,7 @@ def _judge(args: argparse.Namespace, models: Mapping[str, str]) -> Outcome:
     path = write_document(found, args.output_dir, overwrite=args.overwrite)
 
     def show(console: "Console") -> None:
-        _show(console, result, found, path)
+        _show(console, found, path)
 
     return Outcome(found, show)
 
@@ -141,14 +141,11 @@ def _scored(
     return judged.scored, facts
 
 
-def _show(console: "Console", result: "BestOfN", found: Mapping[str, Any], path: Path) -> None:
-    from trueward.cli.bon_table import curve_tables, difference_tables, sentences
+def _show(console: "Console", found: Any, path: Path) -> None:
+    from trueward.report import Lines, best_of_n_sentences, best_of_n_tables, show
 
-    for block in (*curve_tables(result), *difference_tables(result)):
-        console.print(block)
-    lines = [*sentences(result), *found["notices"], *_counts(found["settings"])]
-    for line in lines:
-        console.print(line, highlight=False, markup=False)
+    lines = [*best_of_n_sentences(found), *found["notices"], *_counts(found["settings"])]
+    show(console, *best_of_n_tables(found), Lines(lines, ""))
     console.print(f"results  {path}", highlight=False, soft_wrap=True)
 
 

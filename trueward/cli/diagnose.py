@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> Outcome:
         "environment": environment(),
     }
     with progress() as begin:
-        document = diagnose(
+        document: Any = diagnose(
             models,
             sets,
             train,
@@ -87,13 +87,11 @@ def run(args: argparse.Namespace) -> Outcome:
             begin=begin,
         )
 
-    def show(console: "Console") -> None:
-        from trueward.report import diagnostics_table, not_computed
+    def present(console: "Console") -> None:
+        from trueward.report import Lines, diagnosis_table, not_computed, show
 
-        for model in document["models"]:
-            console.print(diagnostics_table(model))
-        for line in not_computed(document):
-            console.print(line, highlight=False, markup=False, style="dim")
+        missing = [f"not computed  {line}" for line in not_computed(document)]
+        show(console, *map(diagnosis_table, document["models"]), Lines(missing))
         where = args.output_dir / "diagnostics.json"
         console.print(f"results  {where}", highlight=False, soft_wrap=True)
         console.print(
@@ -102,7 +100,7 @@ def run(args: argparse.Namespace) -> Outcome:
             soft_wrap=True,
         )
 
-    return Outcome(document, show)
+    return Outcome(document, present)
 
 
 def _options(args: argparse.Namespace, models: Mapping[str, str]) -> "DiagnoseOptions":

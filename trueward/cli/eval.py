@@ -128,26 +128,16 @@ def _show(
     results: "Mapping[str, Sequence[SuiteResult]]",
     differences: "Sequence[SuiteDifference]",
 ) -> None:
-    from rich.text import Text
+    from rich.text import Text as RichText
 
-    from trueward.report import (
-        DIFFERENCE_NOTE,
-        SUITE_NOTE,
-        difference_table,
-        suite_table,
-        verdict,
-    )
+    from trueward.report import Text, differences_blocks, parts_table, show
 
     for place, task in enumerate(tasks):
-        about = Text.assemble((task.suite.name, "bold"), f": {task.suite.measures}")
+        about = RichText.assemble((task.suite.name, "bold"), f": {task.suite.measures}")
         console.print(about.append(f" ({task.partial})" if task.partial else "", style="red"))
-        console.print(suite_table([rows[place] for rows in results.values()]))
-    console.print(SUITE_NOTE, style="dim", highlight=False)
-    if differences:
-        console.print(difference_table(results, differences))
-        console.print(DIFFERENCE_NOTE, style="dim", highlight=False)
-        for line in verdict(differences):
-            console.print(line, highlight=False)
+        show(console, parts_table([rows[place] for rows in results.values()]))
+    note = "Values times 100, with 95 % bootstrap intervals over prompts."
+    show(console, Text(note), *differences_blocks(results, differences))
 
 
 def _counts(done: "Sequence[Evaluated]") -> list[str]:

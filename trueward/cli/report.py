@@ -43,8 +43,8 @@ def run(args: argparse.Namespace) -> Outcome:
     written = report(args.results, output, form=form, overwrite=args.overwrite)
 
     def show(console: "Console") -> None:
-        for one in written.told.said:
-            console.print(f"{one.about}: {one.verdict.headline}", highlight=False, markup=False)
+        for one in written.findings.verdicts:
+            console.print(f"{one.about}: {one.headline}", highlight=False, markup=False)
         console.print(f"report   {written.page}", highlight=False, soft_wrap=True)
         console.print(f"results  {written.results}", highlight=False, soft_wrap=True)
         if form == "html":
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> Outcome:
         "report": str(written.page),
         "results": str(written.results),
         "verdict": [
-            {"about": one.about, "headline": one.verdict.headline} for one in written.told.said
+            {"about": one.about, "headline": one.headline} for one in written.findings.verdicts
         ],
     }
     return Outcome(document, show)

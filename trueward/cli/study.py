@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Outcome:
     """Run what is missing of the study, then compare and report."""
     from trueward.processes import quiet
-    from trueward.report import terminal_table, write_report
+    from trueward.report import show, study_table, write_report
     from trueward.training.settings import settings_from
     from trueward.training.study import study
 
@@ -63,12 +63,12 @@ def run(args: argparse.Namespace) -> Outcome:
     report = folder / "report.html"
     write_report(results, report)
 
-    def show(console: "Console") -> None:
-        console.print(terminal_table(results))
+    def present(console: "Console") -> None:
+        show(console, study_table(results))
         console.print(f"report   {report}\nresults  {folder / 'results.json'}")
         console.print(f"next     open {report} in a browser")
 
-    return Outcome({"report": str(report), **results.to_dict()}, show)
+    return Outcome({"report": str(report), **results.to_dict()}, present)
 
 
 def _values(args: argparse.Namespace) -> dict[str, Any]:

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Outcome:
     """Describe every suite."""
-    from trueward.report import suite_list
+    from trueward.report import show, suite_list
     from trueward.suites import SUITES
 
     described = [
@@ -28,9 +28,9 @@ def run(args: argparse.Namespace) -> Outcome:
         for one in SUITES
     ]
 
-    def show(console: "Console") -> None:
-        console.print(suite_list(SUITES))
+    def present(console: "Console") -> None:
+        show(console, suite_list(SUITES))
         console.print("Data stays where it is: mind each licence. Formats: docs/suites.md")
         console.print("next     trueward eval MODEL --suite NAME")
 
-    return Outcome({"suites": described}, show)
+    return Outcome({"suites": described}, present)

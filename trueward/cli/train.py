@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> Outcome:
     from accelerate import PartialState
 
     from trueward.metrics import metric
-    from trueward.report import held_out_table, model_card
+    from trueward.report import held_out_table, model_card, show
     from trueward.training.session import train
 
     job = _job(args)
@@ -96,15 +96,15 @@ def run(args: argparse.Namespace) -> Outcome:
         card = model_card(trained.folder)
         (Path(trained.folder) / "README.md").write_text(card, encoding="utf-8")
 
-    def show(console: "Console") -> None:
+    def present(console: "Console") -> None:
         counts = ", ".join(f"{metric(n).title} {count}" for n, count in trained.counts.items())
         console.print(f"held out, {trained.objective} after {trained.steps} steps")
-        console.print(held_out_table(trained.held_out))
+        show(console, held_out_table(trained.held_out))
         console.print(f"n        {counts}", highlight=False)
         console.print(f"model    {trained.folder}", highlight=False)
         console.print("next     trueward study: the same beside other objectives, over seeds")
 
-    return Outcome(trained.document(), show)
+    return Outcome(trained.document(), present)
 
 
 def _types() -> list[type]:

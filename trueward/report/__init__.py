@@ -1,32 +1,34 @@
-"""Reports: results in; a self-contained page, Markdown or a terminal table out."""
+"""Reports: results in; a self-contained page, Markdown or terminal tables out."""
 
-from trueward.report.diagnosis_terminal import diagnostics_table, not_computed
-from trueward.report.model_card import model_card
-from trueward.report.page import write_report
-from trueward.report.suite_tables import (
-    DIFFERENCE_NOTE,
-    SUITE_NOTE,
-    difference_table,
-    suite_list,
-    suite_table,
-    verdict,
-)
-from trueward.report.terminal import held_out_table, terminal_table
-from trueward.report.write import Written, report
+from trueward.report.blocks import Lines, Text
+from trueward.report.diagnosis import not_computed
+from trueward.report.diagnosis import terminal_table as diagnosis_table
+from trueward.report.optimization import best_of_n_sentences, best_of_n_tables
+from trueward.report.page import Written, report, write_report
+from trueward.report.policies import demo_table, run_table, shaping_steps
+from trueward.report.studies import study_table
+from trueward.report.suites import differences_blocks, parts_table, suite_list
+from trueward.report.terminal import show
+from trueward.report.training_runs import held_out_table, model_card
 
 __all__ = [
-    "DIFFERENCE_NOTE",
-    "SUITE_NOTE",
+    "Lines",
+    "Text",
     "Written",
-    "diagnostics_table",
-    "difference_table",
+    "best_of_n_sentences",
+    "best_of_n_tables",
+    "demo_table",
+    "diagnosis_table",
+    "differences_blocks",
     "held_out_table",
     "model_card",
     "not_computed",
+    "parts_table",
     "report",
+    "run_table",
+    "shaping_steps",
+    "show",
+    "study_table",
     "suite_list",
-    "suite_table",
-    "terminal_table",
-    "verdict",
     "write_report",
 ]

@@ -12,19 +12,19 @@ from trueward.results import ReportDocument, schema_of
 FILE = "results.json"
 
 
-def report_document(material: Material, told: Findings, *, created: str) -> ReportDocument:
+def report_document(material: Material, found: Findings, *, created: str) -> ReportDocument:
     """The verdict, and every result it rests on as its own schema has it."""
     return {
         "schema": "trueward.report/1",
         "title": material.title,
         "created": created,
-        "verdict": [{"about": one.about, **asdict(one.verdict)} for one in told.said],
+        "verdict": [asdict(one) for one in found.verdicts],
         "studies": [
             {"source": path, **results.to_dict()} for path, results in material.studies.items()
         ],
         "suites": [one.to_dict() for rows in material.suites.values() for one in rows],
-        "suite_records": [{"of": name, **told} for name, told in material.records.items()],
-        "suite_differences": [asdict(one) for one in told.differences],
+        "suite_records": [{"of": name, **record} for name, record in material.records.items()],
+        "suite_differences": [asdict(one) for one in found.differences],
         "diagnostics": [{"source": one.source, **one.document} for one in material.diagnoses],
         "best_of_n": [{"source": path, **one} for path, one in material.optimizations.items()],
         "runs": [asdict(one) for one in material.runs],

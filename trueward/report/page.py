@@ -1,23 +1,78 @@
-"""The report: results in, one page out that opens anywhere without a network."""
+"""The report: results in; one page out that opens anywhere without a network, or Markdown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from trueward.errors import InputError
 from trueward.files import JsonField, write_text
+from trueward.report import markdown
+from trueward.report.blocks import Block, Group, Section, Verdict
+from trueward.report.diagnosis import diagnosis_blocks, model_table
+from trueward.report.document import check_free, report_document, write_document
 from trueward.report.findings import Findings, findings
 from trueward.report.html import Html, element, join, section
 from trueward.report.material import Material
-from trueward.report.numbers import count, listed
-from trueward.report.sections import Section, sections
+from trueward.report.optimization import gold_curves, optimization_blocks
+from trueward.report.policies import TITLE, policies_blocks, policies_summary
+from trueward.report.provenance import commands, provenance_sections
+from trueward.report.reading import read_material
+from trueward.report.studies import comparison_summary, run_sections, scenario_sections
+from trueward.report.suites import primary_summary, suites_blocks
+from trueward.report.training_runs import runs_blocks
+from trueward.report.words import count, listed
 from trueward.results import StudyResults
 
+FORMATS = ("html", "md")
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data: blob:"
 )
 """The browser itself refuses any request."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A report: its findings, and where it is."""
+
+    material: Material
+    findings: Findings
+    page: Path
+    results: Path
+
+
+def report(
+    paths: Sequence[str | Path], output: Path, *, form: str = "html", overwrite: bool = False
+) -> Written:
+    """Read results, judge them, write the report and `results.json` beside it.
+
+    Args:
+        paths: folders of studies, evaluations, diagnoses, best-of-n and training runs, or their
+            result files, in any mix.
+        output: the page or the Markdown file.
+        form: `html` or `md`.
+        overwrite: replace an earlier report.
+
+    Raises:
+        DataError: nothing of ours is there, or a document is not what it must be.
+        OutputExistsError: the output is there already, or other results are beside it.
+        InputError: an unknown form, or HTML without plotly.
+    """
+    if form not in FORMATS:
+        raise InputError(f"--format {form}: expected {' or '.join(FORMATS)}")
+    check_free(output, overwrite=overwrite)
+    material = read_material(paths)
+    found = findings(material)
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    if form == "html":
+        write_text(page(material, found, _plotly()), output)
+    else:
+        write_text(markdown_report(material, found), output)
+    results = write_document(report_document(material, found, created=created), output)
+    return Written(material, found, output, results)
 
 
 def write_report(results: StudyResults | Mapping[str, Any], path: Path | str) -> None:
@@ -34,16 +89,11 @@ def write_report(results: StudyResults | Mapping[str, Any], path: Path | str) ->
     if not isinstance(results, StudyResults):
         results = StudyResults.parse(JsonField(dict(results), "results"))
     material = Material(studies={results.name: results})
-    write_page(material, findings(material), path)
+    write_text(page(material, findings(material), _plotly()), path)
 
 
-def write_page(material: Material, told: Findings, path: Path | str) -> None:
-    """Write any mix of results as such a page. Raises InputError if plotly is not installed."""
-    write_text(page(material, told, _plotly()), path)
-
-
-def page(material: Material, told: Findings, plotly: str) -> Html:
-    """The whole page, with plotly.js's source in it."""
+def page(material: Material, found: Findings, plotly: str) -> Html:
+    """Return the whole page, with plotly.js's source in it."""
     kind = "study" if material.only_studies else "report"
     head = element(
         "head",
@@ -54,47 +104,100 @@ def page(material: Material, told: Findings, plotly: str) -> Html:
         element("title", f"{material.title} – Trueward {kind}"),
         element("style", _asset("report.css")),
     )
-    parts = sections(material, told)
+    parts = sections(material, found)
+    links = [element("li", element("a", one.title, href=f"#{one.identifier}")) for one in parts]
+    contents = element("nav", element("ul", *links), aria_label="Contents")
     body = element(
         "body",
         element("a", "Skip to the verdict", href="#verdict", class_="skip"),
-        element("header", *_header(material), _contents(parts)),
-        element("main", *(section(one.identifier, one.title, *one.children) for one in parts)),
+        element("header", *_header(material), contents),
+        element("main", *map(section, parts)),
         element("script", Html(plotly)),
         element("script", _asset("report.js")),
     )
     return join(Html("<!doctype html>\n"), element("html", head, body, lang="en"), Html("\n"))
 
 
-def _header(material: Material) -> list[Html]:
-    parts = []
+def sections(material: Material, found: Findings) -> list[Section]:
+    """Return the page's sections in their order; one without material is left out."""
+    studies = list(material.studies.values())
+    parts = [Section("verdict", "Verdict", _verdicts(found.verdicts))]
+    parts += _by_study(studies, scenario_sections)
+    if material.suites:
+        blocks = suites_blocks(material.suites, found.differences)
+        parts.append(Section("suites", "Benchmark suites", blocks))
+    for place, one in enumerate(material.diagnoses):
+        name = f": {one.source}" if len(material.diagnoses) > 1 else ""
+        identifier = f"diagnostics-{place + 1}" if place else "diagnostics"
+        parts.append(Section(identifier, f"Diagnostics{name}", diagnosis_blocks(one)))
+    parts += _by_study(studies, run_sections)
+    if material.runs:
+        parts.append(Section("runs-of-train", "Training runs", runs_blocks(material.runs)))
+    if curves := gold_curves(material):
+        blocks = optimization_blocks(curves)
+        parts.append(Section("over-optimization", "Over-optimization", blocks))
+    if material.policies:
+        parts.append(Section("policies", TITLE, policies_blocks(material.policies)))
+    return [*parts, *provenance_sections(material)]
+
+
+def markdown_report(material: Material, found: Findings) -> str:
+    """Return verdicts, then tables of studies, suites, diagnoses and policies, then commands."""
+    parts = [f"# {markdown.plain(material.title)}", "## Verdict"]
+    for one in found.verdicts:
+        parts += [f"### {markdown.plain(one.about)}"] if len(found.verdicts) > 1 else []
+        parts += markdown.verdict(one)
     for results in material.studies.values():
-        counts = (len(results.comparison.objectives), len(results.comparison.seeds))
-        nouns = zip((*counts, len(results.runs)), ("objective", "seed", "run"), strict=True)
+        parts.append(f"## Comparison: {markdown.plain(results.name)}")
+        parts.append(markdown.table(comparison_summary(results)))
+    if material.suites:
+        parts += ["## Benchmark suites", markdown.table(primary_summary(material.suites))]
+    for diagnosis in material.diagnoses:
+        tables = [markdown.table(model_table(model)) for model in diagnosis.models]
+        parts += ["## Diagnostics", *tables]
+    if material.policies:
+        parts += [f"## {TITLE}", markdown.table(policies_summary(material.policies))]
+    if lines := commands(material):
+        parts += ["## Commands", "```\n" + "\n".join(lines) + "\n```"]
+    return "\n\n".join(parts) + "\n"
+
+
+def _verdicts(verdicts: Sequence[Verdict]) -> list[Block]:
+    if len(verdicts) == 1:
+        return list(verdicts)
+    return [Group([one], one.about, "said") for one in verdicts]
+
+
+def _by_study(
+    studies: Sequence[StudyResults], build: Callable[[StudyResults], Iterator[Section]]
+) -> Iterator[Section]:
+    """Yield each study's sections, named after it where there are several."""
+    for place, results in enumerate(studies):
+        for one in build(results):
+            number = f"-{place + 1}" if place else ""
+            title = f"{one.title}: {results.name}" if len(studies) > 1 else one.title
+            yield replace(one, identifier=one.identifier + number, title=title)
+
+
+def _header(material: Material) -> list[Html]:
+    parts = [element("h1", material.title)]
+    for results in material.studies.values():
         name = "" if material.only_studies and len(material.studies) == 1 else f"{results.name}: "
+        objectives = count(len(results.comparison.objectives), "objective")
+        seeds = count(len(results.comparison.seeds), "seed")
+        words = f"{name}{objectives}, {seeds}, {count(len(results.runs), 'run')}. Written "
         written = element("time", results.created, datetime=results.created)
-        words = name + ", ".join(count(*pair) for pair in nouns)
-        parts.append(element("p", f"{words}. Written ", written))
-    others = {
-        "model on suites": len(material.suites),
-        "diagnosis": len(material.diagnoses),
-        "best-of-n comparison": len(material.optimizations),
-        "training run": len(material.runs),
-        "trained policy": len(material.policies),
-    }
-    plural = {"model on suites": "models on suites", "diagnosis": "diagnoses"}
-    plural["trained policy"] = "trained policies"
-    there = [
-        f"{n} {plural.get(noun, noun + 's') if n > 1 else noun}" for noun, n in others.items() if n
-    ]
-    if there:
+        parts.append(element("p", words, written))
+    others = (
+        (len(material.suites), "model on suites", "models on suites"),
+        (len(material.diagnoses), "diagnosis", "diagnoses"),
+        (len(material.optimizations), "best-of-n comparison", "best-of-n comparisons"),
+        (len(material.runs), "training run", "training runs"),
+        (len(material.policies), "trained policy", "trained policies"),
+    )
+    if there := [f"{n} {many if n > 1 else one}" for n, one, many in others if n]:
         parts.append(element("p", listed(there) + "."))
-    return [element("h1", material.title), *parts]
-
-
-def _contents(parts: Sequence[Section]) -> Html:
-    links = [element("li", element("a", one.title, href=f"#{one.identifier}")) for one in parts]
-    return element("nav", element("ul", *links), aria_label="Contents")
+    return parts
 
 
 def _asset(name: str) -> Html:

@@ -1,0 +1,436 @@
+"""A study in a report: its verdict in plain language, its tables and its sections."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from trueward.metrics import metric
+from trueward.report.blocks import (
+    Block,
+    Column,
+    Row,
+    Section,
+    Table,
+    Text,
+    Value,
+    Verdict,
+    columns,
+    compared,
+)
+from trueward.report.study_figures import (
+    difference_figure,
+    norm_distributions,
+    reward_against_gold,
+    runs_of,
+    scenario_bars,
+    training_curves,
+)
+from trueward.report.words import (
+    MISSING,
+    count,
+    fixed,
+    listed,
+    lower,
+    mean,
+    number,
+    percent,
+    short,
+    signed,
+    signed_times_100,
+    spaced,
+    two,
+)
+from trueward.results import Comparison, Difference, Entry, RunResult, StudyResults
+
+_REFERENCES = {"length": "length alone", "oracle": "gold score"}
+
+
+@dataclass(frozen=True)
+class _Finding:
+    """A difference that its interval separates from zero."""
+
+    label: str
+    entry: Entry
+    difference: Difference
+
+    @property
+    def better(self) -> bool:
+        return self.difference.estimate.value > 0
+
+    @property
+    def sure(self) -> bool:
+        return self.difference.significant_holm
+
+
+def study_verdict(results: StudyResults, noun: str = "objective") -> Verdict:
+    """Return what the comparison says.
+
+    "Better" and "worse" are said of differences that hold after Holm's correction; what only its
+    own interval separates from zero is called a hint. `noun` is what is compared.
+    """
+    found = _found(results)
+    return Verdict(
+        about=f"Study {results.name}",
+        headline=_headline(results, found),
+        findings=(*(_sentence(results, f) for f in found), *_level(results, found)),
+        caveats=(_sureness(results.comparison, noun), *_length(results), *_undefined(results)),
+    )
+
+
+def _found(results: StudyResults) -> list[_Finding]:
+    labels = results.labels
+    found = [
+        _Finding(labels[entry.objective], entry, entry.difference)
+        for entry in results.comparison.entries
+        if entry.difference is not None and entry.difference.significant
+    ]
+    return sorted(found, key=lambda f: (not f.sure, not f.better))
+
+
+def _headline(results: StudyResults, found: list[_Finding]) -> str:
+    comparison, labels = results.comparison, results.labels
+    against = labels[comparison.baseline]
+    if len(comparison.objectives) == 1:
+        return f"Only {against} was run, so there is nothing to compare it with."
+    better = [f for f in found if f.sure and f.better]
+    worse = [f for f in found if f.sure and not f.better]
+    parts = [
+        f"{listed(_names(better))} {_verb(better, 'beats', 'beat')} {against} on {_metrics(better)}"
+        if better
+        else f"Nothing beats {against}"
+    ]
+    if worse:
+        verb = _verb(worse, "is", "are")
+        parts.append(f"{listed(_names(worse))} {verb} worse than {against} on {_metrics(worse)}")
+    return "; ".join(parts) + "."
+
+
+def _names(found: list[_Finding]) -> list[str]:
+    return list(dict.fromkeys(f.label for f in found))
+
+
+def _verb(found: list[_Finding], one: str, many: str) -> str:
+    return one if len(_names(found)) == 1 else many
+
+
+def _metrics(found: list[_Finding]) -> str:
+    names = dict.fromkeys(f.entry.metric for f in found)
+    titles = [lower(metric(name).title) for name in names]
+    shared = all(
+        any(f.entry.metric == name and f.label == label for f in found)
+        for name in names
+        for label in _names(found)
+    )
+    return listed(titles) if shared else "one or more of " + listed(titles)
+
+
+def _sentence(results: StudyResults, found: _Finding) -> str:
+    comparison, gap = results.comparison, found.difference.estimate
+    against, level = results.labels[comparison.baseline], percent(comparison.confidence)
+    base = comparison.entry(found.entry.metric, comparison.baseline).mean.value
+    direction = "better" if found.better else "worse"
+    start = f"{found.label} is {direction} than {against}"
+    if not found.sure:
+        start = f"A hint that {start}"
+    ahead = _in_seeds(comparison, found, direction)
+    holds = (
+        "holds after Holm correction"
+        if found.sure
+        else f"does not hold after Holm correction, p = {fixed(found.difference.p_holm)}"
+    )
+    return (
+        f"{start} on {lower(metric(found.entry.metric).title)} by {fixed(abs(gap.value))} "
+        f"({fixed(found.entry.mean.value)} against {fixed(base)}; {level} interval "
+        f"of the difference {signed(gap.low)} to {signed(gap.high)}; {ahead}{holds})."
+    )
+
+
+def _in_seeds(comparison: Comparison, found: _Finding, direction: str) -> str:
+    """In how many seeds it is so; nothing where there is one."""
+    seeds, ahead = len(comparison.seeds), found.difference.seeds_ahead
+    if seeds == 1:
+        return ""
+    return f"{direction} in {ahead if found.better else seeds - ahead} of {seeds} seeds; "
+
+
+def _level(results: StudyResults, found: list[_Finding]) -> list[str]:
+    """One sentence for the objectives that nothing separates from the baseline."""
+    comparison = results.comparison
+    marked = {f.entry.objective for f in found}
+    level = [
+        label
+        for name, label in results.labels.items()
+        if name != comparison.baseline and name not in marked
+    ]
+    if not level:
+        return []
+    verb = "cannot be told apart from"
+    against = results.labels[comparison.baseline]
+    number = len(comparison.metrics)
+    measures = "the one measure" if number == 1 else f"any of the {number} measures"
+    return [f"{listed(level)} {verb} {against} on {measures}."]
+
+
+def _sureness(comparison: Comparison, noun: str) -> str:
+    seeds, others = len(comparison.seeds), len(comparison.objectives) - 1
+    drawn = f", from {count(seeds, 'seed')}" if noun == "objective" else ""
+    what = (
+        f"Intervals are {percent(comparison.confidence)} bootstrap intervals over "
+        f"{comparison.resampled}{drawn}."
+    )
+    if others > 1:
+        what += f" Holm's correction covers the {others} {noun}s compared on one measure."
+    if len(comparison.metrics) > 1 and others:
+        what += " Measures are not corrected for one another."
+    if seeds == 1:
+        return what + (
+            " With one seed they leave out how much another seed would differ: read every "
+            "difference as one of these trained models, not of the ways they were trained."
+        )
+    if seeds < 5:
+        return what + (
+            " So few seeds understate how much another seed would differ, so a narrow interval "
+            "is less sure than it looks."
+        )
+    return what
+
+
+def _length(results: StudyResults) -> list[str]:
+    """Where a scorer that only counts words does as well as a trained model."""
+    words = results.baselines.get("length", {})
+    comparison = results.comparison
+    sentences = []
+    for name in comparison.metrics:
+        beaten = [
+            results.labels[objective]
+            for objective in comparison.objectives
+            if name in words and comparison.entry(name, objective).mean.value <= words[name]
+        ]
+        if beaten:
+            verb = "does" if len(beaten) == 1 else "do"
+            sentences.append(
+                f"On {lower(metric(name).title)} {listed(beaten)} {verb} no better than counting "
+                f"words ({fixed(words[name])})."
+            )
+    return sentences
+
+
+def _undefined(results: StudyResults) -> list[str]:
+    left_out = sum(entry.undefined for entry in results.comparison.entries)
+    total = sum(entry.values for entry in results.comparison.entries)
+    if not left_out:
+        return []
+    return [
+        f"{left_out:,} of {total:,} values are undefined (equal rewards or equal gold scores "
+        "within a prompt) and left out of the means."
+    ]
+
+
+def comparison_table(results: StudyResults, noun: str = "objective") -> Table:
+    """Return objectives × metrics: mean and interval, then the difference and its interval."""
+    comparison, labels = results.comparison, results.labels
+    rows = [
+        Row([labels[o], *(_compared(comparison.entry(m, o)) for m in comparison.metrics)])
+        for o in comparison.objectives
+    ]
+    rows += _reference_rows(results, _REFERENCES)
+    titles = [metric(name).title for name in comparison.metrics]
+    caption = f"Means, and differences to {labels[comparison.baseline]}"
+    return Table(caption, columns(noun.capitalize(), *titles), rows, emphasis=True)
+
+
+def comparison_summary(results: StudyResults) -> Table:
+    """Return the same without intervals, for Markdown."""
+    table, baseline = comparison_table(results), results.labels[results.comparison.baseline]
+    note = (
+        f"In brackets the difference to {baseline}; * its 95 % interval excludes zero, "
+        "** it also holds after Holm's correction."
+    )
+    rows = [_without_intervals(row) for row in table.rows if row.kind != "reference"]
+    return replace(table, rows=rows, notes=[note] if len(rows) > 1 else [])
+
+
+def study_table(results: StudyResults) -> Table:
+    """Return the same for a terminal: means, below them differences, and how to read them."""
+    comparison = results.comparison
+    titles = [Column(metric(name).short) for name in comparison.metrics]
+    rows = [_without_intervals(row) for row in comparison_table(results).rows]
+    rows = [row for row in rows if row.kind != "reference"] + _reference_rows(results, {})
+    head = [Column("objective", text=True, width=18), *titles]
+    return Table("", head, rows, notes=_footnotes(results))
+
+
+def seeds_table(results: StudyResults) -> Table:
+    """Return one row a run: its mean on every metric."""
+    metrics = results.comparison.metrics
+    head = columns("Objective", "Seed", *(metric(m).title for m in metrics), "Steps", "Seconds")
+    rows = [
+        Row(
+            [
+                run.label,
+                str(run.seed),
+                *(fixed(mean(run.scores[m].values)) for m in metrics),
+                f"{run.steps:,}",
+                fixed(run.seconds, 1),
+            ]
+        )
+        for run in results.runs.values()
+    ]
+    return Table("Every run by itself", head, rows)
+
+
+def scalars_table(results: StudyResults) -> Table:
+    """Return one row a scalar, a column an objective: mean over seeds, and its range."""
+    groups = {o: runs_of(results, o) for o in results.comparison.objectives}
+    names = dict.fromkeys(name for run in results.runs.values() for name in run.scalars)
+    rows = [
+        Row(
+            [
+                spaced(name),
+                *(
+                    _spread([float(run.scalars.get(name, math.nan)) for run in runs])
+                    for runs in groups.values()
+                ),
+            ]
+        )
+        for name in names
+    ]
+    head = columns("Judge", *(results.labels[o] for o in groups))
+    return Table("Other judges: mean over seeds, and smallest to largest", head, rows)
+
+
+def hidden_table(results: StudyResults, noun: str = "objective") -> Table:
+    """Return one row an objective and split: norms, their shift from train, effective rank."""
+    rows = [
+        Row([results.labels[o], spaced(split), *_statistics(runs, split)])
+        for o in results.comparison.objectives
+        if (runs := runs_of(results, o))
+        for split in runs[0].norms
+    ]
+    head = columns(noun.capitalize(), "Split", *(title for title, *_ in _STATISTICS), texts=1)
+    over = "Hidden states: means over seeds" if noun == "objective" else "Hidden states"
+    return Table(over, head, rows)
+
+
+def scenario_sections(results: StudyResults) -> Iterator[Section]:
+    """Yield the comparison and what it rests on."""
+    comparison = results.comparison
+    legend = (
+        f"Each cell: mean and {percent(comparison.confidence)} interval; below, the difference to "
+        f"{results.labels[comparison.baseline]} and its interval. * the interval of the difference "
+        "excludes zero; ** it also holds after Holm's correction. Length alone is a scorer that "
+        "only counts words; the gold score is the best there is."
+    )
+    blocks: list[Block] = [comparison_table(results), Text(legend)]
+    if len(comparison.objectives) > 1:
+        blocks.append(difference_figure(results))
+    yield Section("comparison", "Comparison", blocks)
+    yield Section("scenarios", "Scenarios", [scenario_bars(results)])
+    yield Section("norms", "Norms of hidden states", norm_distributions(results))
+    yield Section("gold", "Reward against gold", reward_against_gold(results))
+
+
+def run_sections(results: StudyResults) -> Iterator[Section]:
+    """Yield the training curves and every run's own numbers."""
+    yield Section("training", "Training", [training_curves(results)])
+    tables = [seeds_table(results), scalars_table(results), hidden_table(results)]
+    yield Section("runs", "Runs", tables)
+
+
+def _compared(entry: Entry) -> Value:
+    return compared(entry.mean, entry.difference)
+
+
+def _without_intervals(row: Row) -> Row:
+    values = (replace(e, interval=None) if isinstance(e, Value) else e for e in row.entries)
+    return replace(row, entries=[*values])
+
+
+def _reference_rows(results: StudyResults, names: Mapping[str, str]) -> list[Row]:
+    metrics = results.comparison.metrics
+    return [
+        Row(
+            [
+                names.get(name, name),
+                *(Value(fixed(means[m]) if m in means else MISSING) for m in metrics),
+            ],
+            "reference",
+        )
+        for name, means in results.baselines.items()
+    ]
+
+
+def _statistics(runs: Sequence[RunResult], split: str) -> list[str]:
+    blocks: list[tuple[Mapping[str, Any], Mapping[str, Any]]] = [
+        (r.norms[split], r.norms.get("train") or {}) for r in runs if split in r.norms
+    ]
+    return [form(mean([read(*pair) for pair in blocks])) for _, read, form in _STATISTICS]
+
+
+def _statistic(place: str, name: str) -> "Statistic":
+    return lambda block, train: number(block, place, name)
+
+
+def _shift(place: str) -> "Statistic":
+    """Return how far a mean norm is from the train split's, as a share of the latter."""
+    return lambda block, train: number(block, place, "mean") / number(train, place, "mean") - 1
+
+
+def _effective_rank(block: Mapping[str, Any], train: Mapping[str, Any]) -> float:
+    return number(block, "effective_rank")
+
+
+def _share(value: float) -> str:
+    return signed_times_100(value) + " %"
+
+
+Statistic = Callable[[Mapping[str, Any], Mapping[str, Any]], float]
+"""Of a split's block of norms, given the train split's block too."""
+_STATISTICS: tuple[tuple[str, Statistic, Callable[[float], str]], ...] = (
+    ("‖h‖ before final norm", _statistic("pre_norm", "mean"), two),
+    ("std/mean", _statistic("pre_norm", "cv"), fixed),
+    ("against train", _shift("pre_norm"), _share),
+    ("‖h‖ at the head", _statistic("hidden", "mean"), two),
+    ("std/mean", _statistic("hidden", "cv"), fixed),
+    ("against train", _shift("hidden"), _share),
+    ("‖h⁺ − h⁻‖", _statistic("difference", "mean"), two),
+    (
+        "Effective rank",
+        lambda block, train: number(block, "effective_rank"),
+        partial(fixed, digits=1),
+    ),
+)
+
+
+def _spread(values: list[float]) -> str | Value:
+    defined = [v for v in values if not math.isnan(v)]
+    if not defined:
+        return MISSING
+    notes = []
+    if min(defined) < max(defined):
+        notes.append(f"{short(min(defined))} to {short(max(defined))}")
+    if len(defined) < len(values):
+        notes.append(f"undefined in {len(values) - len(defined)} of {len(values)}")
+    return Value(short(mean(defined)), ", ".join(notes))
+
+
+def _footnotes(results: StudyResults) -> list[str]:
+    comparison = results.comparison
+    others = count(len(comparison.objectives) - 1, "objective")
+    lines = [
+        f"Mean over {count(len(comparison.seeds), 'seed')}; below it the difference to "
+        f"{results.labels[comparison.baseline]}.",
+        f"*  {percent(comparison.confidence)} bootstrap interval over {comparison.resampled} "
+        "excludes zero.",
+        f"** It also holds after Holm correction over {others}.",
+        "accuracy: pairs ranked right; similar: nearly equal responses.",
+        "τ: Kendall τ per prompt against the gold score; new prompts, new response",
+        "   sources, or both (mutual).",
+    ]
+    if "length" in results.baselines:
+        lines.append("length: a scorer that only counts words.")
+    if "oracle" in results.baselines:
+        lines.append("oracle: the gold score itself.")
+    return lines

@@ -1,0 +1,226 @@
+"""Runs of `trueward train`: their verdict, page and settings; one run's terminal and model card."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from trueward.errors import DataError
+from trueward.metrics import metric
+from trueward.report import markdown
+from trueward.report.blocks import (
+    Block,
+    Column,
+    Facts,
+    Figure,
+    Fold,
+    Group,
+    Lines,
+    Row,
+    Table,
+    Text,
+    Value,
+    Verdict,
+    columns,
+)
+from trueward.report.diagnosis import model_table
+from trueward.report.material import Material, TrainedRun
+from trueward.report.plots import colors_of
+from trueward.report.reading import read_material
+from trueward.report.study_figures import curve_panels
+from trueward.report.suites import primary_summary
+from trueward.report.words import (
+    MISSING,
+    count,
+    estimate,
+    fixed,
+    interval,
+    listed,
+    lower,
+    number,
+    percent,
+    short,
+    spaced,
+)
+from trueward.types import Estimate
+
+SETTINGS = (
+    "model_name_or_path",
+    "dataset_name",
+    "objective",
+    "learning_rate",
+    "per_device_train_batch_size",
+    "gradient_accumulation_steps",
+    "num_train_epochs",
+    "max_steps",
+    "max_length",
+    "truncation",
+    "seed",
+    "use_peft",
+)
+"""Of the hundred settings of a job those that tell one run from another."""
+_USE = """```python
+from trueward import Scorer
+
+scorer = Scorer.from_pretrained({path!r})
+scorer.score(["What is 2 + 2?"], ["4"])  # rewards in logits
+```
+
+It is a plain `AutoModelForSequenceClassification` with one label; any program that loads one gives
+the same rewards."""
+
+
+def runs_verdict(runs: Sequence[TrainedRun]) -> Verdict:
+    """Return a sentence a run: what it was trained with, and its held-out numbers."""
+    done = sum(run.finished for run in runs)
+    headline = f"{count(len(runs), 'training run')}, {done} finished."
+    caveat = (
+        "Held-out numbers of single runs are not paired, and may be of different data: compare "
+        "runs by trueward study, eval or diagnose on the same items."
+    )
+    caveats = (caveat,) if len(runs) > 1 else ()
+    return Verdict("Training runs", headline, tuple(map(_sentence, runs)), caveats)
+
+
+def _sentence(run: TrainedRun) -> str:
+    if not run.finished:
+        return f"{run.label} is not finished, so it was not judged."
+    parts = [
+        f"{lower(metric(name).title)} {fixed(one.value)} ({interval(one)})"
+        for name, one in _held_out(run).items()
+    ]
+    level = f"; {percent(0.95)} intervals: {listed(parts)}" if parts else ""
+    steps = count(int(run.result.get("steps", 0)), "step")
+    return f"{run.label} was trained with {run.result.get('objective', '?')} for {steps}{level}."
+
+
+def _held_out(run: TrainedRun) -> dict[str, Estimate]:
+    return {name: estimate(one) for name, one in run.result.get("held_out", {}).items()}
+
+
+def runs_blocks(runs: Sequence[TrainedRun]) -> list[Block]:
+    """Return a page's blocks: a table of runs, their curves, and what is to be noted."""
+    blocks: list[Block] = [_runs_table(runs)]
+    palette = colors_of([str(place) for place in range(len(runs))])
+    groups = {
+        run.label: (color, [run.curve])
+        for run, color in zip(runs, palette.values(), strict=True)
+        if run.curve
+    }
+    if groups:
+        colors = {label: color for label, (color, _) in groups.items()}
+        caption = "Against optimiser steps, as the trainer logged them."
+        blocks.append(Figure(caption, colors, curve_panels(groups)))
+    if without := [run.label for run in runs if not run.curve]:
+        words = f"No curve: {', '.join(without)} kept no checkpoint with a trainer_state.json."
+        blocks.append(Text(words))
+    if notices := [f"{run.label}: {one}" for run in runs for one in run.result.get("notices", [])]:
+        blocks.append(Lines(notices))
+    return blocks
+
+
+def run_settings(run: TrainedRun) -> Block:
+    """Return the settings that matter, then all of them behind a fold."""
+    rest = Fold(f"All {len(run.job)} settings of the run", Facts(run.job))
+    return Group([Facts(_main_settings(run)), rest])
+
+
+def _main_settings(run: TrainedRun) -> dict[str, Any]:
+    return {name: run.job[name] for name in SETTINGS if run.job.get(name) is not None}
+
+
+def _runs_table(runs: Sequence[TrainedRun]) -> Table:
+    held = dict.fromkeys(name for run in runs for name in _held_out(run))
+    scalars = dict.fromkeys(name for run in runs for name in run.result.get("scalars", {}))
+    titles = ["Objective", "Steps", *(metric(n).title for n in held), *map(spaced, scalars)]
+    rows = []
+    for run in runs:
+        known = _held_out(run)
+        values = [
+            Value(fixed(known[n].value), interval(known[n])) if n in known else MISSING
+            for n in held
+        ]
+        steps = f"{run.result['steps']:,}" if run.result.get("steps") else MISSING
+        objective = str(run.result.get("objective") or run.job.get("objective", MISSING))
+        numbers = [short(number(run.result, "scalars", name)) for name in scalars]
+        rows.append(Row([run.label, objective, steps, *values, *numbers]))
+    caption = "Training runs: held-out means with intervals"
+    return Table(caption, columns("Run", *titles, texts=1), rows)
+
+
+def held_out_table(means: Mapping[str, Estimate]) -> Table:
+    """Return one run's held-out results for a terminal: a metric a row, and what it is."""
+    first = Column("held-out metric", text=True, width=26)
+    head = [first, Column("mean"), Column("interval"), Column("what it is", text=True)]
+    rows = [
+        Row([metric(name).title, fixed(one.value), interval(one), metric(name).meaning])
+        for name, one in means.items()
+    ]
+    return Table("", head, rows)
+
+
+def model_card(folder: Path | str, evidence: Material | None = None) -> str:
+    """Return `README.md` for the folder of a finished `trueward train`, front matter and all.
+
+    Args:
+        folder: it holds `train.json`.
+        evidence: results of evaluations and diagnoses of the model, to put on the card.
+
+    Raises:
+        DataError: the folder holds no finished run.
+    """
+    (run,) = read_material([Path(folder) / "train.json"]).runs
+    if not run.finished:
+        raise DataError(f"{folder}: the run is not finished, so there is nothing to put on a card")
+    matter = yaml.safe_dump(_front_matter(run), sort_keys=False, allow_unicode=True)
+    parts = [
+        f"---\n{matter}---",
+        f"# {run.label}",
+        f"A reward model. {_sentence(run)}",
+        "## Use",
+        _USE.format(path=run.label),
+        "## Held-out results",
+        markdown.table(_card_results(run)),
+    ]
+    if evidence is not None and evidence.suites:
+        parts += ["## Benchmark suites", markdown.table(primary_summary(evidence.suites))]
+    for one in evidence.diagnoses if evidence is not None else ():
+        parts += ["## Diagnostics", *(markdown.table(model_table(m)) for m in one.models)]
+    settings = {**_main_settings(run), **run.result.get("environment", {})}
+    rows = [Row([name, str(value)]) for name, value in settings.items()]
+    parts += ["## Training", markdown.table(Table("", columns("Setting", "Value"), rows))]
+    if notices := run.result.get("notices"):
+        parts += ["## Notices", "\n".join(f"- {one}" for one in notices)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _front_matter(run: TrainedRun) -> dict[str, Any]:
+    base, data = run.job.get("model_name_or_path"), run.job.get("dataset_name")
+    return {
+        "library_name": "transformers",
+        "pipeline_tag": "text-classification",
+        "tags": ["reward-model", "trueward", "rlhf"],
+        **({"base_model": base} if isinstance(base, str) and not Path(base).exists() else {}),
+        **({"datasets": [data]} if isinstance(data, str) and not Path(data).exists() else {}),
+    }
+
+
+def _card_results(run: TrainedRun) -> Table:
+    counts = run.result.get("counts", {})
+    rows = [
+        Row(
+            [
+                metric(name).title,
+                fixed(one.value),
+                interval(one),
+                f"{counts[name]:,}" if name in counts else "",
+            ]
+        )
+        for name, one in _held_out(run).items()
+    ]
+    rows += [
+        Row([spaced(name), short(number(run.result, "scalars", name)), "", ""])
+        for name in run.result.get("scalars", {})
+    ]
+    return Table("", columns("Measure", "Value", "95 % interval", "Items"), rows)
