@@ -12,8 +12,9 @@ from trueward.models import (
     read_out,
     score_sequences,
 )
-from trueward.models.batching import length_batches, pad_right, tree_batches
 from trueward.models.head import head_modules, head_name
+from trueward.models.padding import length_batches, pad_right
+from trueward.models.trees import tree_batches
 
 ALL = {**tiny.DECODERS, **tiny.ENCODERS}
 

@@ -14,10 +14,9 @@ from transformers import AutoModelForSequenceClassification, LlamaConfig
 from transformers.integrations import flex_attention
 
 from trueward.errors import ModelError
-from trueward.models import attend_over_trees, plan_rows, read_out, read_trees
-from trueward.models.batching import pad_right
-from trueward.models.packing.masks import TreeMask
-from trueward.models.packing.trees import plan_trees
+from trueward.models import attend_over_trees, pad_right, plan_rows, read_out, read_trees
+from trueward.models.tree_attention import TreeMask
+from trueward.models.trees import plan_trees
 
 token_ids = st.lists(st.integers(0, 2), min_size=1, max_size=9)
 

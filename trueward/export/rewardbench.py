@@ -19,8 +19,7 @@ from trueward.export.folder import (
 from trueward.export.pairs import Pair, read_pairs, write_pairs
 from trueward.export.tokens import save_tokenizer
 from trueward.export.transformers_4 import config_4
-from trueward.models import ADAPTER_FILE, checkpoint_file
-from trueward.models.pooling import pooling_of
+from trueward.models import ADAPTER_FILE, checkpoint_file, pooling_of
 from trueward.runs import written_aside
 from trueward.scorer import RECORD_FILE, Scorer
 from trueward.types import Turns

@@ -1,34 +1,35 @@
 """Checkpoints as reward models: loading, head, pad token, read-out, batch scoring."""
 
-from trueward.models.batching import pad_right
-from trueward.models.checkpoint import ADAPTER_FILE, checkpoint_file, read_object
 from trueward.models.head import (
     freeze_bias,
     head_modules,
     head_name,
     head_norm,
     outer_modules,
+    pooling_of,
     unwrap,
 )
 from trueward.models.loading import (
+    ADAPTER_FILE,
     Loaded,
     check_base,
+    checkpoint_file,
     load_for_training,
     load_reward_model,
     position_limit,
     prepare,
+    read_object,
 )
-from trueward.models.packing import TreeRows, attend_over_trees, length_chunks, plan_rows
-from trueward.models.padding import ensure_distinct_pad
-from trueward.models.proof import difference
-from trueward.models.readout import ReadOut, read_chunks, read_out, read_trees
-from trueward.models.scoring import Scored, score_sequences, settle_layout
+from trueward.models.padding import ensure_distinct_pad, length_chunks, pad_right
+from trueward.models.readout import ReadOut, difference, read_chunks, read_out, read_trees
+from trueward.models.scoring import score_sequences, settle_layout
+from trueward.models.tree_attention import attend_over_trees
+from trueward.models.trees import TreeRows, plan_rows
 
 __all__ = [
     "ADAPTER_FILE",
     "Loaded",
     "ReadOut",
-    "Scored",
     "TreeRows",
     "attend_over_trees",
     "check_base",
@@ -45,6 +46,7 @@ __all__ = [
     "outer_modules",
     "pad_right",
     "plan_rows",
+    "pooling_of",
     "position_limit",
     "prepare",
     "read_chunks",

@@ -1,23 +1,33 @@
-"""A checkpoint as a reward model: one label, a head, a fit place to read."""
+"""A checkpoint as a reward model: its files read, one label, a head, adapters put on their base."""
 
+import json
+import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
+from transformers.utils import cached_file
 from transformers.utils import logging as transformers_logging
 
 from trueward.errors import ModelError
-from trueward.models.adapter import base_of, put_on, supplied_by
-from trueward.models.checkpoint import ADAPTER_FILE, checkpoint_file
-from trueward.models.head import freeze_bias, head_modules, head_name, initialise_head
-from trueward.models.pooling import (
+from trueward.models.head import (
     apply_pooling,
+    freeze_bias,
     freeze_mean_layer,
+    head_modules,
+    head_name,
+    initialise_head,
     pooling_of,
     set_pooling,
 )
+
+ADAPTER_FILE = "adapter_config.json"
+_ADAPTER_WEIGHTS = "adapter_model.safetensors"
+_ADAPTER_PREFIX = "base_model.model."
+"""Written by PEFT before the names of weights that an adapter saves whole."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +36,7 @@ class Loaded:
 
     model: PreTrainedModel
     new_head: bool
-    """Whether the head was drawn anew because the checkpoint has none."""
+    """True if the head was drawn anew because the checkpoint has none."""
     pooling: str
 
 
@@ -36,9 +46,7 @@ def load_for_training(path: str, *, pooling: str = "auto", seed: int = 0, **kwar
     Raises:
         ModelError: the checkpoint is not there, or classifies into more than one label.
     """
-    config = _read_config(path, kwargs)
-    if _is_classifier(config) and config.num_labels != 1:
-        raise ModelError(_label_message(path, config.num_labels))
+    config = check_base(path, **kwargs)
     config.num_labels = 1
     if not _is_classifier(config):
         set_pooling(config, pooling)
@@ -63,11 +71,12 @@ def load_for_training(path: str, *, pooling: str = "auto", seed: int = 0, **kwar
     return Loaded(model, new_head, pooling_of(model))
 
 
-def check_base(path: str, **kwargs: Any) -> None:
-    """Raise ModelError where there is no model to train, or one of several labels."""
+def check_base(path: str, **kwargs: Any) -> Any:
+    """Return the config of a model to train; ModelError if there is none or it has many labels."""
     config = _read_config(path, kwargs)
-    if _is_classifier(config) and config.num_labels != 1:
-        raise ModelError(_label_message(path, config.num_labels))
+    if _is_classifier(config):
+        _check_one_label(path, config)
+    return config
 
 
 def load_reward_model(path: str, **kwargs: Any) -> Any:
@@ -77,18 +86,99 @@ def load_reward_model(path: str, **kwargs: Any) -> Any:
         ModelError: it has no head, more than one label, or lacks a weight.
     """
     config = _read_config(path, kwargs)
-    if config.num_labels != 1:
-        raise ModelError(_label_message(path, config.num_labels))
+    _check_one_label(path, config)
     hub = {name: value for name, value in kwargs.items() if name in ("revision", "token")}
     if checkpoint_file(path, ADAPTER_FILE, **hub) is None:
         model, missing = _load(path, config, kwargs)
         _check_whole(path, model, missing)
         return model.eval()
-    base, revision = base_of(path, hub)
-    supplied = supplied_by(path, hub)
+    base, revision = _adapter_base(path, hub)
+    supplied = _adapter_weights(path, hub)
     model, missing = _load(base, config, {**kwargs, "revision": revision})
     _check_whole(f"{path} on its base {base}", model, missing - supplied)
-    return put_on(model, path, hub).eval()
+    return _put_on(model, path, hub).eval()
+
+
+def prepare(model: Any) -> None:
+    """Set what every checkpoint of ours says: one label, regression, a bias-free head.
+
+    Raises:
+        ModelError: the model classifies into more than one label.
+    """
+    _check_one_label(type(model).__name__, model.config)
+    model.config.problem_type = "regression"
+    for head in head_modules(model):
+        freeze_bias(head)
+    freeze_mean_layer(model)
+
+
+def position_limit(model: PreTrainedModel) -> int | None:
+    """Return the longest sequence, in tokens, that the model has positions for, if it says so."""
+    config = model.config.get_text_config()
+    limit = getattr(config, "max_position_embeddings", None)
+    if limit is not None and "roberta" in config.model_type:
+        return limit - config.pad_token_id - 1  # its positions start after the pad id
+    return limit
+
+
+def checkpoint_file(path: str, name: str, **hub: Any) -> Path | None:
+    """Return the file of that name in a folder, or fetched from the hub; None if it has none.
+
+    `hub` are the revision and token of a hub name.
+
+    Raises:
+        ModelError: there is no such hub name, or it cannot be read.
+    """
+    try:
+        found = cached_file(path, name, _raise_exceptions_for_missing_entries=False, **hub)
+    except OSError as error:
+        raise ModelError(f"cannot read {name} of {path!r}: {_reason(error)}") from error
+    return None if found is None else Path(found)
+
+
+def read_object(path: str, name: str, **hub: Any) -> dict[str, Any]:
+    """Return the JSON object in that file; empty if there is none. Raises as `checkpoint_file`.
+
+    Raises:
+        ModelError: the file is damaged.
+    """
+    file = checkpoint_file(path, name, **hub)
+    if file is None:
+        return {}
+
+    def damaged(got: object) -> ModelError:
+        return ModelError(f"{file}: expected a JSON object, got {got}; save the checkpoint again")
+
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise damaged(error) from error
+    if not isinstance(found, dict):
+        raise damaged(type(found).__name__)
+    return found
+
+
+def _read_config(path: str, kwargs: dict[str, Any]) -> Any:
+    hub = {k: kwargs[k] for k in ("revision", "trust_remote_code", "token") if k in kwargs}
+    try:
+        return AutoConfig.from_pretrained(path, **hub)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"cannot read a model at {path!r}: {_reason(error)}") from error
+
+
+def _load(path: str, config: Any, kwargs: dict[str, Any]) -> tuple[PreTrainedModel, set[str]]:
+    kwargs = {"dtype": torch.float32, "use_safetensors": True, **kwargs}
+    level = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()  # its table of missing keys; ours is one line
+    try:
+        model, info = AutoModelForSequenceClassification.from_pretrained(
+            path, config=config, output_loading_info=True, **kwargs
+        )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise ModelError(f"cannot load {path!r} as a reward model: {_reason(error)}") from error
+    finally:
+        transformers_logging.set_verbosity(level)
+    return model, set(info["missing_keys"])
 
 
 def _check_whole(where: str, model: PreTrainedModel, missing: set[str]) -> None:
@@ -107,52 +197,12 @@ def _check_whole(where: str, model: PreTrainedModel, missing: set[str]) -> None:
         )
 
 
-def prepare(model: Any) -> None:
-    """Set what every checkpoint of ours says: one label, regression, a bias-free head.
-
-    Raises:
-        ModelError: the model classifies into more than one label.
-    """
-    if model.config.num_labels != 1:
-        raise ModelError(_label_message(type(model).__name__, model.config.num_labels))
-    model.config.problem_type = "regression"
-    for head in head_modules(model):
-        freeze_bias(head)
-    freeze_mean_layer(model)
-
-
-def position_limit(model: PreTrainedModel) -> int | None:
-    """The longest sequence, in tokens, that the model has positions for; None if it states none."""
-    config = model.config.get_text_config()
-    limit = getattr(config, "max_position_embeddings", None)
-    if limit is not None and "roberta" in config.model_type:
-        return limit - config.pad_token_id - 1  # its positions start after the pad id
-    return limit
-
-
-def _read_config(path: str, kwargs: dict[str, Any]) -> Any:
-    hub = {k: kwargs[k] for k in ("revision", "trust_remote_code", "token") if k in kwargs}
-    try:
-        return AutoConfig.from_pretrained(path, **hub)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ModelError(f"cannot read a model at {path!r}: {reason}") from error
-
-
-def _load(path: str, config: Any, kwargs: dict[str, Any]) -> tuple[PreTrainedModel, set[str]]:
-    kwargs = {"dtype": torch.float32, "use_safetensors": True, **kwargs}
-    level = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()  # its table of missing keys; ours is one line
-    try:
-        model, info = AutoModelForSequenceClassification.from_pretrained(
-            path, config=config, output_loading_info=True, **kwargs
+def _check_one_label(where: str, config: Any) -> None:
+    if config.num_labels != 1:
+        raise ModelError(
+            f"expected a model with one label, {where} has num_labels={config.num_labels}; "
+            "start from the base model, or from a reward model with num_labels=1"
         )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ModelError(f"cannot load {path!r} as a reward model: {reason}") from error
-    finally:
-        transformers_logging.set_verbosity(level)
-    return model, set(info["missing_keys"])
 
 
 def _is_classifier(config: Any) -> bool:
@@ -163,8 +213,55 @@ def _head_is_missing(model: PreTrainedModel, missing: set[str]) -> bool:
     return f"{head_name(model)}.weight" in missing
 
 
-def _label_message(where: str, labels: int) -> str:
-    return (
-        f"expected a model with one label, {where} has num_labels={labels}; "
-        "start from the base model, or from a reward model with num_labels=1"
-    )
+def _adapter_base(path: str, hub: dict[str, Any]) -> tuple[str, str | None]:
+    """Return the folder or hub name of an adapter's base model, and its revision."""
+    from peft import PeftConfig
+
+    try:
+        config = PeftConfig.from_pretrained(path, **hub)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise _unreadable_adapter(path, error) from error
+    if not config.base_model_name_or_path:
+        raise ModelError(f"the adapter {path!r} names no base model; save it again with its base")
+    return str(config.base_model_name_or_path), config.revision
+
+
+def _adapter_weights(path: str, hub: dict[str, Any]) -> set[str]:
+    """Return names of the base model's own weights that the adapter brings, such as a head."""
+    file = checkpoint_file(path, _ADAPTER_WEIGHTS, **hub)
+    if file is None:
+        raise ModelError(
+            f"the adapter {path!r} has no {_ADAPTER_WEIGHTS}; save it again as safetensors "
+            "(pickled weights can run code and are not read)"
+        )
+    try:
+        with safe_open(file, framework="pt") as weights:
+            return {name.removeprefix(_ADAPTER_PREFIX) for name in weights.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise _unreadable_adapter(path, error) from error
+
+
+def _put_on(model: PreTrainedModel, path: str, hub: dict[str, Any]) -> Any:
+    """Return the model with the adapter, all of whose weights are there."""
+    from peft import PeftModel
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="Found missing adapter keys")
+        try:
+            return PeftModel.from_pretrained(model, path, **hub)
+        except KeyError as error:  # of a module that its config says it saves
+            raise ModelError(f"the adapter {path!r} lacks {error}; save it whole again") from error
+        except UserWarning as error:
+            said = str(error).partition(": ")[2]
+            short = said if len(said) <= 200 else said[:199] + "…"
+            raise ModelError(f"the adapter {path!r} lacks {short}; save it whole again") from error
+        except (OSError, ValueError, RuntimeError) as error:
+            raise _unreadable_adapter(path, error) from error
+
+
+def _unreadable_adapter(path: str, error: Exception) -> ModelError:
+    return ModelError(f"cannot load the adapter {path!r}: {_reason(error)}")
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,8 +1,8 @@
 """One forward pass of a plain `*ForSequenceClassification` model, read at the right token."""
 
 import inspect
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,8 @@ from torch import Tensor, nn
 
 from trueward.errors import ModelError
 from trueward.models.head import backbone, head_modules, unwrap
-from trueward.models.packing.masks import TreeMask
-from trueward.models.packing.rows import TreeRows
-from trueward.models.packing.trees import Trees
+from trueward.models.tree_attention import TreeMask
+from trueward.models.trees import TreeRows, Trees
 
 SequenceRewards = Float[Tensor, " sequences"]
 SequenceHidden = Float[Tensor, "sequences hidden"]
@@ -38,7 +37,7 @@ def read_out(
     *,
     before_norm: bool = False,
 ) -> ReadOut:
-    """Rewards r = W·h, computed in float32, with h the head's input.
+    """Return rewards r = W·h, computed in float32, with h the head's input.
 
     A decoder is read at its last attended token, found from the attention mask and never from a
     token id; an encoder is read where its class pools. The hidden state is taken by a hook on the
@@ -51,7 +50,7 @@ def read_out(
 
 
 def read_trees(model: nn.Module, trees: TreeRows, *, before_norm: bool = False) -> ReadOut:
-    """`read_out` of the sequences laid out as trees: same numbers, fewer tokens.
+    """Read sequences laid out as trees: the numbers of `read_out`, from fewer tokens.
 
     The model must have been through `attend_over_trees`, and be a decoder whose every token sees
     earlier tokens only and whose positions are given by `position_ids`.
@@ -59,15 +58,18 @@ def read_trees(model: nn.Module, trees: TreeRows, *, before_norm: bool = False) 
     Raises:
         ModelError: the model does not read its score at the last token.
     """
-    reads = [_read_row(model, row, before_norm=before_norm) for row in trees.rows]
-    return _together(reads, trees.back)
+    reads = [_read_tree(model, row, before_norm=before_norm) for row in trees.rows]
+    return joined(reads, trees.back)
 
 
-def _read_row(model: nn.Module, trees: Trees, *, before_norm: bool) -> ReadOut:
-    row = {"input_ids": trees.input_ids[None], "position_ids": trees.position_ids[None]}
-    # four dimensions say that the mask is made; what is seen is in `trees`
-    made = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=trees.input_ids.device)
-    inputs = {**row, "attention_mask": made, "trees": TreeMask(trees)}
+def _read_tree(model: nn.Module, trees: Trees, *, before_norm: bool) -> ReadOut:
+    inputs = {
+        "input_ids": trees.input_ids[None],
+        "position_ids": trees.position_ids[None],
+        # four dimensions say that the mask is made; what is seen is in `trees`
+        "attention_mask": trees.input_ids.new_ones(1, 1, 1, 1, dtype=torch.bool),
+        "trees": TreeMask(trees),
+    }
     first_row = torch.zeros_like(trees.read_at)
     read = _read(model, inputs, first_row, trees.read_at, before_norm=before_norm)
     if len(read.rewards) != len(trees.read_at):
@@ -81,17 +83,18 @@ def read_chunks(
     attention_mask: TokenMatrix,
     chunks: Sequence[Sequence[int]],
 ) -> ReadOut:
-    """`read_out` of rows padded on the right, chunk by chunk, each as wide as its longest row."""
+    """Read rows padded on the right chunk by chunk, each as wide as its longest row."""
     reads: list[ReadOut] = []
     for rows in chunks:
         mask = attention_mask[list(rows)]
         width = int(mask.sum(dim=1).max())
         reads.append(read_out(model, input_ids[list(rows), :width], mask[:, :width]))
     back = torch.argsort(torch.tensor([i for rows in chunks for i in rows])).to(input_ids.device)
-    return _together(reads, back)
+    return joined(reads, back)
 
 
-def _together(reads: Sequence[ReadOut], back: Tensor) -> ReadOut:
+def joined(reads: Sequence[ReadOut], back: Tensor) -> ReadOut:
+    """Return several read-outs as one, in the order that `back` takes their rows."""
     earlier = [read.before_norm for read in reads if read.before_norm is not None]
     return ReadOut(
         torch.cat([read.rewards for read in reads])[back],
@@ -118,18 +121,19 @@ def _read(
 
     with ExitStack() as hooks:
         for head in head_modules(model):
-            hooks.enter_context(_removed(head.register_forward_hook(at_head)))
-        norm = final_norm(model) if before_norm else None
+            hooks.callback(head.register_forward_hook(at_head).remove)
+        norm = _final_norm(model) if before_norm else None
         if norm is not None:
-            hooks.enter_context(_removed(norm.register_forward_pre_hook(at_norm)))
-        model(**inputs, **_no_cache(model))
+            hooks.callback(norm.register_forward_pre_hook(at_norm).remove)
+        takes_cache = "use_cache" in inspect.signature(unwrap(model).forward).parameters
+        model(**inputs, **({"use_cache": False} if takes_cache else {}))
     at_token = norm is not None and taken["head_input"].dim() == 3
     earlier = _pick(taken["norm_input"], rows, places) if at_token else None
     return ReadOut(taken["reward"], taken["hidden"], earlier)
 
 
-def final_norm(model: nn.Module) -> nn.Module | None:
-    """The norm that ends a pre-norm backbone (`norm`, `ln_f`, …), or None for a post-norm one."""
+def _final_norm(model: nn.Module) -> nn.Module | None:
+    """Return the norm that ends a pre-norm backbone (`norm`, `ln_f`, …); None for a post-norm one."""
     norms = [c for c in backbone(model).children() if "norm" in type(c).__name__.lower()]
     return norms[-1] if norms else None
 
@@ -140,14 +144,18 @@ def _pick(hidden: Tensor, rows: Tensor, places: Tensor) -> Tensor:
     return hidden[rows.to(hidden.device), places.to(hidden.device)]
 
 
-def _no_cache(model: nn.Module) -> dict[str, bool]:
-    takes_it = "use_cache" in inspect.signature(unwrap(model).forward).parameters
-    return {"use_cache": False} if takes_it else {}
+TOLERANCE, HALF_TOLERANCE = 1e-3, 5e-2
+"""Largest relative difference between hidden states of two layouts, in 32 and in 16 bits."""
 
 
-@contextmanager
-def _removed(handle: torch.utils.hooks.RemovableHandle) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        handle.remove()
+def difference(plain: ReadOut, other: ReadOut, *, half: bool) -> str | None:
+    """Return in words how two read-outs of one batch differ too much, or None.
+
+    `half`: some of the computation is in 16 bits.
+    """
+    if plain.hidden.shape != other.hidden.shape:
+        return "it reads the score elsewhere"
+    before, after = plain.hidden.float(), other.hidden.float()
+    error = float(((after - before).norm(dim=-1) / before.norm(dim=-1)).max())
+    limit = HALF_TOLERANCE if half or plain.hidden.dtype.itemsize == 2 else TOLERANCE
+    return None if error <= limit else f"hidden states differ by {error:.2g} (limit {limit:g})"

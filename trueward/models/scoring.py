@@ -1,31 +1,19 @@
 """Many sequences through one reward model, in batches of a token budget."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
-from trueward.models.batching import length_batches, pad_right, tree_batches
-from trueward.models.packing import attend_over_trees, plan_rows
-from trueward.models.proof import difference
-from trueward.models.readout import ReadOut, read_out, read_trees
+from trueward.models.padding import length_batches, pad_right
+from trueward.models.readout import ReadOut, difference, joined, read_out, read_trees
+from trueward.models.tree_attention import attend_over_trees
+from trueward.models.trees import plan_rows, tree_batches
 
 CPU_TOKENS = 1024
 """Of padded rows in a batch on a CPU: more only adds padding, and memory that is mapped anew."""
 PROVEN_ON = 3
 """Sequences on which the two layouts are compared, the longest among them."""
-
-
-@dataclass(frozen=True)
-class Scored:
-    """One row a sequence, in the order given, in float32 on the CPU."""
-
-    rewards: Float[Tensor, " sequences"]
-    hidden: Float[Tensor, "sequences hidden"]
-    """What the head read; without `states`, no columns."""
-    before_norm: Float[Tensor, "sequences hidden"] | None
 
 
 def score_sequences(
@@ -38,8 +26,11 @@ def score_sequences(
     states: bool = False,
     layout: str | None = None,
     advance: Callable[[int], object] = lambda count: None,
-) -> Scored:
-    """Rewards of token-id sequences, without gradient; with `states`, hidden states too.
+) -> ReadOut:
+    """Return rewards of token-id sequences, without gradient, in float32 on the CPU.
+
+    With `states` hidden states come too, as read by the head and before the final norm; without,
+    the hidden states have no columns.
 
     Sequences of one group share what they have in common at their start: it is computed once.
     `layout` is "tree" (no padding) or "padded" (sorted by length); without it `settle_layout`
@@ -64,14 +55,15 @@ def score_sequences(
             batches.append(batch)
             advance(len(batch))
     model.train(was_training)
-    return _in_order(batches, reads)
+    order = [i for batch in batches for i in batch]
+    return joined(reads, torch.argsort(torch.tensor(order, dtype=torch.long)))
 
 
 @torch.no_grad()
 def settle_layout(
     model: nn.Module, sequences: Sequence[Sequence[int]], groups: Sequence[int], pad_token_id: int
 ) -> str:
-    """The layout "tree" if it gives the scores of padded rows with this model, else "padded"."""
+    """Return "tree" if that layout gives the scores of padded rows with this model, else "padded"."""
     longest = max(range(len(sequences)), key=lambda i: len(sequences[i]))
     mates = [i for i in range(len(sequences)) if groups[i] == groups[longest] and i != longest]
     some = [longest, *mates, *range(len(sequences))][:PROVEN_ON]
@@ -106,13 +98,3 @@ def _on_cpu(read: ReadOut, states: bool) -> ReadOut:
         return ReadOut(read.rewards.cpu(), torch.empty(len(read.rewards), 0), None)
     earlier = None if read.before_norm is None else read.before_norm.float().cpu()
     return ReadOut(read.rewards.cpu(), read.hidden.float().cpu(), earlier)
-
-
-def _in_order(batches: Sequence[Sequence[int]], reads: Sequence[ReadOut]) -> Scored:
-    back = torch.argsort(torch.tensor([i for batch in batches for i in batch], dtype=torch.long))
-    earlier = [read.before_norm for read in reads if read.before_norm is not None]
-    return Scored(
-        torch.cat([read.rewards for read in reads])[back],
-        torch.cat([read.hidden for read in reads])[back],
-        torch.cat(earlier)[back] if earlier else None,
-    )

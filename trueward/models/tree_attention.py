@@ -6,8 +6,10 @@ from functools import partial
 from typing import Any
 
 import torch
+from jaxtyping import Int
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn.attention.flex_attention import BlockMask
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.flex_attention import flex_attention_forward
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
@@ -15,10 +17,76 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from trueward.errors import ModelError
 from trueward.models.head import unwrap
-from trueward.models.packing.masks import TreeMask
+from trueward.models.trees import Block, Run, Trees
 
 SUFFIX = "_over_trees"
 BASES = ("sdpa", "eager")
+TILE = 128
+"""Queries and keys of one tile of FlexAttention."""
+
+
+class TreeMask:
+    """Masks for a row of trees, of all that each token sees; made once, used by every layer."""
+
+    def __init__(self, trees: Trees) -> None:
+        self.trees = trees
+        self._masks: dict[tuple[int | None, torch.dtype], list[Tensor]] = {}
+        self._block_masks: dict[int | None, BlockMask] = {}
+
+    @property
+    def on_accelerator(self) -> bool:
+        """True if the trees lie on a device that FlexAttention can be compiled for."""
+        return self.trees.input_ids.is_cuda
+
+    def masks(self, window: int | None, dtype: torch.dtype) -> list[Tensor]:
+        """Return for each block a mask (1, 1, queries, keys): 0 where seen, else the lowest number."""
+        if (window, dtype) not in self._masks:
+            made = [self._mask(block, window, dtype) for block in self.trees.blocks]
+            self._masks[window, dtype] = made
+        return self._masks[window, dtype]
+
+    def _mask(self, block: Block, window: int | None, dtype: torch.dtype) -> Tensor:
+        trees = self.trees
+        place = torch.arange(len(trees.input_ids), device=trees.input_ids.device)
+        query = place[block.start : block.stop, None]
+        key = torch.cat([place[start:stop] for start, stop in block.keys])
+        hidden = (key > query) | (query >= trees.seen_until[key])
+        if window is not None:
+            depth = trees.position_ids
+            hidden |= depth[block.start : block.stop, None] - depth[key] >= window
+        mask = torch.zeros(hidden.shape, dtype=dtype, device=hidden.device)
+        return mask.masked_fill_(hidden, torch.finfo(dtype).min)[None, None]
+
+    def block_mask(self, window: int | None) -> BlockMask:
+        """Return the tiles that FlexAttention must visit, with the rule inside a tile."""
+        if window not in self._block_masks:
+            until, depth = self.trees.seen_until, self.trees.position_ids
+            reach = len(until) if window is None else window
+            count, order = _sorted_tiles(until)
+            self._block_masks[window] = BlockMask.from_kv_blocks(
+                count[None, None],
+                order[None, None],
+                BLOCK_SIZE=TILE,
+                # a lambda, since what is compiled must not be wrapped by run-time type checks
+                mask_mod=lambda _b, _h, q, k: (
+                    (q >= k) & (q < until[k]) & (depth[q] - depth[k] < reach)
+                ),
+                seq_lengths=(len(until), len(until)),
+            )
+        return self._block_masks[window]
+
+
+def _sorted_tiles(
+    until: Int[Tensor, " tokens"],
+) -> tuple[Int[Tensor, " tiles"], Int[Tensor, "tiles tiles"]]:
+    """Return for each tile of queries the number of key tiles it may see, and all, those first."""
+    number = -(-len(until) // TILE)
+    padded = torch.nn.functional.pad(until, (0, number * TILE - len(until)))
+    last_seen = padded.reshape(number, TILE).amax(dim=1)
+    tile = torch.arange(number, device=until.device)
+    seen = (tile[:, None] >= tile) & (tile[:, None] * TILE < last_seen)
+    order = torch.argsort(~seen, dim=1, stable=True).to(torch.int32)
+    return seen.sum(dim=1, dtype=torch.int32), order
 
 
 def attend_over_trees(model: nn.Module) -> None:
@@ -70,7 +138,7 @@ def _attend(
 
 
 def _function(base: str, module: nn.Module) -> Callable[..., Any]:
-    """What the model would have called: eager attention lives beside the model's own code."""
+    """Return the model's own function: eager attention lives in the module of its class."""
     if base == "eager":
         return sys.modules[type(module).__module__].eager_attention_forward
     return ALL_ATTENTION_FUNCTIONS[base]
@@ -83,9 +151,7 @@ class _Runs(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(
-        ctx: Any, row: Tensor, pieces: tuple[tuple[tuple[int, int], ...], ...]
-    ) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, row: Tensor, pieces: tuple[tuple[Run, ...], ...]) -> tuple[Tensor, ...]:
         ctx.pieces, ctx.like = pieces, row.shape
         cut = ([row[:, :, start:stop] for start, stop in runs] for runs in pieces)
         return tuple(runs[0] if len(runs) == 1 else torch.cat(runs, dim=2) for runs in cut)
