@@ -105,8 +105,8 @@ def length_batches(
 def length_chunks(lengths: Sequence[int], most: int, *, exactly: bool = False) -> list[list[int]]:
     """Return indices in chunks that waste the least padding.
 
-    Solved by dynamic programming over sorted lengths. At most `most` chunks, a further one only where it spares `_PASS` tokens; with `exactly`,
-    that many whatever they spare.
+    Solved by dynamic programming over sorted lengths. At most `most` chunks, a further one only
+    where it spares `_PASS` tokens; with `exactly`, that many whatever they spare.
     """
     order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
     ordered = np.asarray([lengths[i] for i in order])

@@ -133,7 +133,7 @@ def _read(
 
 
 def _final_norm(model: nn.Module) -> nn.Module | None:
-    """Return the norm that ends a pre-norm backbone (`norm`, `ln_f`, …); None for a post-norm one."""
+    """Return the norm that ends a pre-norm backbone (`norm`, `ln_f`, …), if it has one."""
     norms = [c for c in backbone(model).children() if "norm" in type(c).__name__.lower()]
     return norms[-1] if norms else None
 

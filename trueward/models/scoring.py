@@ -63,7 +63,7 @@ def score_sequences(
 def settle_layout(
     model: nn.Module, sequences: Sequence[Sequence[int]], groups: Sequence[int], pad_token_id: int
 ) -> str:
-    """Return "tree" if that layout gives the scores of padded rows with this model, else "padded"."""
+    """Return "tree" if that layout gives this model the scores of padded rows, else "padded"."""
     longest = max(range(len(sequences)), key=lambda i: len(sequences[i]))
     mates = [i for i in range(len(sequences)) if groups[i] == groups[longest] and i != longest]
     some = [longest, *mates, *range(len(sequences))][:PROVEN_ON]

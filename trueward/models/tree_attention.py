@@ -39,7 +39,7 @@ class TreeMask:
         return self.trees.input_ids.is_cuda
 
     def masks(self, window: int | None, dtype: torch.dtype) -> list[Tensor]:
-        """Return for each block a mask (1, 1, queries, keys): 0 where seen, else the lowest number."""
+        """Return for each block a mask (1, 1, queries, keys): 0 where seen, else the lowest."""
         if (window, dtype) not in self._masks:
             made = [self._mask(block, window, dtype) for block in self.trees.blocks]
             self._masks[window, dtype] = made
