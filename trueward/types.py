@@ -26,7 +26,7 @@ Number: TypeAlias = Annotated[int | float, GetPydanticSchema(lambda *_: _FLOAT_O
 Message: TypeAlias = dict[str, Any]
 Turns: TypeAlias = str | list[Message]
 """Plain text, or a list of `{"role", "content"}` messages."""
-Row: TypeAlias = dict[str, Any]
+Row: TypeAlias = Mapping[str, Any]
 """A row of a data set, by column, whatever its columns are."""
 
 

@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from datasets import Dataset
 
@@ -152,7 +152,7 @@ def pairs_of_prompts(
 
 
 def _pair_row(one: Prompt, better: int, worse: int, rule: PairRule) -> Row:
-    row: Row = {
+    row: dict[str, Any] = {
         "prompt": one.prompt,
         "chosen": one.responses[better],
         "rejected": one.responses[worse],
@@ -279,7 +279,7 @@ def _transcript_pair(
 
 def _tokenized_pair(row: Row, roles: Mapping[str, str], rule: PairRule, where: str) -> PairOrReason:
     """Read token ids of both sides; ids under a zero of the attention mask are padding and go."""
-    pair: Row = {}
+    pair: dict[str, Any] = {}
     for side in SIDES:
         column = roles[side]
         ids, mask = row[column], row.get(column.replace("input_ids", "attention_mask"))
@@ -316,9 +316,10 @@ def _named(sides: tuple[Turns, Turns, Turns]) -> Row:
 
 
 def _with_carried(
-    pair: Row, row: Row, roles: Mapping[str, str], rule: PairRule, where: str
+    texts: Row, row: Row, roles: Mapping[str, str], rule: PairRule, where: str
 ) -> PairOrReason:
     """Add what the row brings beside its responses, and what the rule makes of its scores."""
+    pair: dict[str, Any] = {**texts}
     for role in IDENTITY:
         if role in roles:
             pair[role] = row[roles[role]]

@@ -302,7 +302,7 @@ def _of_sources(one: Prompt, sources: Collection[str]) -> Prompt:
 
 def _spanning_rows(prompts: Sequence[Prompt], size: int, min_gap: float, seed: int) -> list[Row]:
     """Return a row for each prompt with `size` responses whose scores span above `min_gap`."""
-    rows = []
+    rows: list[Row] = []
     for number, one in enumerate(prompts):
         drawn = one.only(_spanning(one.scores, size, np.random.default_rng([seed, number])))
         if drawn.scores and max(drawn.scores) - min(drawn.scores) > min_gap:

@@ -190,7 +190,7 @@ def _pairs(
 ) -> list[Row]:
     """Draw pairs, task after task; the first ones are an answer and its near-duplicate."""
     rng, items = _stream(config, part), list(tasks.items())
-    rows = []
+    rows: list[Row] = []
     for i in range(count):
         prompt_id, task = items[i % len(items)]
         if i < near_duplicates:
@@ -276,7 +276,7 @@ def _groups(
     config: WorldConfig, scenario: str, tasks: Tasks, writers: Sequence[Writer]
 ) -> "Dataset":
     rng = _stream(config, scenario)
-    rows = []
+    rows: list[Row] = []
     for name, task in tasks.items():
         drawn = rng.sample(list(writers), RESPONSES_A_PROMPT)
         texts = [write(rng, task, writer) for writer in drawn]
