@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from trueward.alignment.reward_function import RewardMoments, Shaping, combine, rescale
+from trueward.alignment import Shaping
+from trueward.alignment.reward_function import RewardMoments, combine, rescale
 from trueward.errors import InputError
 
 SCORES = np.random.default_rng(0).normal(3, 2, (3, 20))

@@ -10,8 +10,9 @@ from helpers import checkpoints
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from trueward import Scorer
+from trueward.alignment import AlignSettings
 from trueward.alignment.demo import PolicyRecipe, world_policy
-from trueward.alignment.policy_training import AlignSettings, load_gold, load_scorers, usual_norms
+from trueward.alignment.policy_training import load_gold, load_scorers, usual_norms
 from trueward.errors import DataError
 from trueward.goldworld import (
     BASE_PATH,

@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 
-from trueward.alignment import Shaping
+from trueward.alignment import AlignSettings, Shaping
 from trueward.alignment.demo import summary, verdict
-from trueward.alignment.policy_training import AlignSettings, align_document
+from trueward.alignment.policy_training import align_document
 from trueward.alignment.watch import NormRange, Point, alarms
 from trueward.files import plain
 

@@ -9,7 +9,7 @@ from trueward.alignment.best_of_n import (
     best_of_n_document,
     write_document,
 )
-from trueward.alignment.policy_training import AlignSettings, align
+from trueward.alignment.policy_training import align
 from trueward.alignment.responses import (
     JudgedResponses,
     ResponseSource,
@@ -24,11 +24,11 @@ from trueward.alignment.responses import (
 from trueward.alignment.reward_function import (
     RemoteReward,
     RewardFunction,
-    Shaping,
     reward_function,
 )
-from trueward.alignment.sampling import Policy, Sampler, SamplingSettings, WorldSource
+from trueward.alignment.sampling import Policy, Sampler, WorldSource
 from trueward.alignment.watch import Alarm, Watch, alarms
+from trueward.settings import AlignSettings, SamplingSettings, Shaping
 
 __all__ = [
     "Alarm",

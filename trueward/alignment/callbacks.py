@@ -15,10 +15,11 @@ from accelerate import PartialState
 from transformers import TrainerCallback, TrainerState
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from trueward.alignment.reward_function import RewardFunction, Shaping
+from trueward.alignment.reward_function import RewardFunction
 from trueward.alignment.watch import Watch
 from trueward.errors import InputError, RunError
 from trueward.files import write_json
+from trueward.settings import Shaping
 from trueward.training.interrupt import CheckpointOnSignal
 from trueward.training.main_rank import on_any_rank
 

@@ -14,7 +14,7 @@ from scipy.linalg import block_diag
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from trueward.alignment.policy_training import WORLD, AlignSettings, align
+from trueward.alignment.policy_training import WORLD, align, run_of
 from trueward.errors import InputError
 from trueward.files import write_text
 from trueward.goldworld import (
@@ -30,6 +30,7 @@ from trueward.goldworld import write as write_answer
 from trueward.processes import in_processes, quiet
 from trueward.results import AlignDemoDocument, AlignDocument, DemoRun, RunResult, write
 from trueward.runs import refuse
+from trueward.settings import AlignSettings
 from trueward.stats import Totals, estimate, plain_means, resampled_means
 from trueward.training.run import RESULT_FILE, run
 from trueward.training.settings import WORLD_TRAINING
@@ -156,10 +157,10 @@ class DemoTraining:
             OutputExistsError: it was run with other settings.
         """
         settings = self.settings
-        found = settings.run.earlier()
+        found = run_of(settings).earlier()
         if found is None:
             return None
-        settings.run.check_same(found, settings.identity())
+        run_of(settings).check_same(found, settings.identity())
         return cast(AlignDocument, found) if found["finished"] else None
 
     def measures(self) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -22,7 +22,7 @@ from trueward.alignment.callbacks import (
     check_beta,
     train,
 )
-from trueward.alignment.reward_function import REFERENCE, RewardFunction, Shaping
+from trueward.alignment.reward_function import REFERENCE, RewardFunction
 from trueward.alignment.trainers import reference_of, rl_trainer, trainer_config
 from trueward.alignment.watch import (
     Gold,
@@ -37,12 +37,13 @@ from trueward.alignment.watch import (
 from trueward.data import load_rows, to_pairs
 from trueward.data.messages import checked_turns, plain_text
 from trueward.diagnostics import fit_rl
-from trueward.errors import DataError, InputError
+from trueward.errors import DataError
 from trueward.files import plain
 from trueward.goldworld import score_text
 from trueward.results import AlignDocument, FitBlock, write
 from trueward.runs import Run, RunKind, environment, last_checkpoint
 from trueward.scorer import Scorer
+from trueward.settings import AlignSettings
 from trueward.training.main_rank import from_first
 from trueward.types import Turns
 
@@ -62,54 +63,9 @@ KIND = RunKind(
 )
 
 
-@dataclass(frozen=True)
-class AlignSettings:
-    """One run of a policy against one reward model or an ensemble of them.
-
-    Raises:
-        InputError: a number out of its range, or no reward model.
-    """
-
-    policy: str
-    """Folder or hub name of the causal language model to train; also the reference."""
-    reward_models: tuple[str, ...]
-    prompts: str
-    """Rows `{prompt}`, in any form that `load_rows` reads."""
-    output_dir: str
-    algorithm: str = "rloo"
-    gold: str | None = None
-    """`goldworld`, or a reward model that stands for the truth; looked at, never trained on."""
-    shaping: Shaping = field(default_factory=Shaping)
-    watch_prompts: int = 64
-    """Prompts that are held out and watched."""
-    watch_every: int = 20
-    """Optimiser steps between looks."""
-    norm_data: str | None = None
-    """Pairs that the reward model was trained on, for the usual range of its norms."""
-    stop_on_overoptimization: bool = False
-    max_length: int | None = None
-    truncation: str | None = None
-    """Of the reward model's sequences; None: as it was trained."""
-    seed: int = 0
-    training: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of TRL's configuration."""
-
-    def __post_init__(self) -> None:
-        if not self.reward_models:
-            raise InputError("expected at least one reward model, got none")
-        for name, least in (("watch_prompts", 10), ("watch_every", 1)):
-            if getattr(self, name) < least:
-                raise InputError(f"{name}: expected at least {least}, got {getattr(self, name)}")
-
-    def identity(self) -> dict[str, Any]:
-        """Return the settings that two sittings of one run must share."""
-        free = ("output_dir", "stop_on_overoptimization")
-        return {name: v for name, v in asdict(self).items() if name not in free}
-
-    @property
-    def run(self) -> Run:
-        """The folder of the run."""
-        return Run(Path(self.output_dir), KIND)
+def run_of(settings: AlignSettings) -> Run:
+    """Return the folder of a run."""
+    return Run(Path(settings.output_dir), KIND)
 
 
 def align(settings: AlignSettings) -> AlignDocument:
@@ -124,8 +80,7 @@ def align(settings: AlignSettings) -> AlignDocument:
         RunError: a reward, gradient or loss is not a number; the batch is saved.
         KeyboardInterrupt: stopped by a signal, with a checkpoint to go on from.
     """
-    folder = settings.run.folder
-    claim = settings.run.claim
+    folder, claim = Path(settings.output_dir), run_of(settings).claim
     from_first(lambda: claim(settings.identity()))  # before the first rank writes there
     training: Mapping[str, Any] = {"seed": settings.seed, **settings.training}
     args = trainer_config(settings.algorithm, training, settings.output_dir)
@@ -267,8 +222,9 @@ def usual_norms(settings: AlignSettings, scorer: Scorer) -> NormRange | None:
 def _write(watch: Watch, settings: AlignSettings, *, finished: bool) -> AlignDocument:
     document = align_document(watch, settings.identity(), environment(), finished)
     if PartialState().is_main_process:
-        settings.run.folder.mkdir(parents=True, exist_ok=True)
-        write(document, settings.run.folder / FILE)
+        folder = Path(settings.output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        write(document, folder / FILE)
     return document
 
 

@@ -19,52 +19,10 @@ from trueward.data.messages import as_messages
 from trueward.errors import DataError, InputError, ModelError, RunError
 from trueward.files import write_json
 from trueward.scorer import Scorer
+from trueward.settings import Shaping
 from trueward.types import Turns
 
-ENSEMBLES = ("mean", "worst", "uncertainty")
 _EPSILON = 1e-8
-
-
-@dataclass(frozen=True)
-class Shaping:
-    """The steps from scores to rewards, in the order they are taken; all are off by default.
-
-    1. `center`: r_m ← r_m(x, y) − r_m(x, reference answer), each reward model m by itself.
-    2. `ensemble`, of several models: `mean`; `worst` = min_m r_m; `uncertainty` = mean_m r_m −
-       λ·var_m r_m, population variance. Models of different scales must be made alike first.
-    3. `normalize`: (r − μ)/σ with the mean and standard deviation of all rewards seen so far.
-    4. `clip`: r ← min(max(r, −clip), clip).
-
-    RLOO and GRPO compare answers to one prompt, so a constant per prompt (1., and μ of 3.) cancels
-    there unless 4. follows; PPO feels it. Source of 2.: Coste et al. (2024), Reward Model
-    Ensembles Help Mitigate Overoptimization.
-
-    Apart from these, `kl_target` makes the KL penalty's coefficient β follow the KL (`KlControl`).
-
-    Raises:
-        InputError: an unknown ensemble, a negative λ, or a bound, target or horizon not above 0.
-    """
-
-    center: bool = False
-    ensemble: str = "mean"
-    penalty: float = 0.5
-    """λ of `uncertainty`, per logit."""
-    normalize: bool = False
-    clip: float | None = None
-    kl_target: float | None = None
-    """Nats an answer."""
-    kl_horizon: float = 10_000.0
-    """Answers over which β moves by the clipped error; TRL's former default."""
-
-    def __post_init__(self) -> None:
-        if self.ensemble not in ENSEMBLES:
-            raise InputError(f"ensemble={self.ensemble!r} is unknown; valid: {ENSEMBLES}")
-        if self.penalty < 0:
-            raise InputError(f"penalty: expected λ of at least 0, got {self.penalty:g}")
-        for name in ("clip", "kl_target", "kl_horizon"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < float("inf"):
-                raise InputError(f"{name}: expected a number above 0, got {value:g}")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from trueward.data import Encoder
 from trueward.data.messages import as_messages, as_text, checked_turns
-from trueward.errors import DataError, InputError, ModelError
+from trueward.errors import DataError, ModelError
 from trueward.evaluate.scoring import DTYPES, model_digest
 from trueward.goldworld import (
     Task,
@@ -23,35 +23,8 @@ from trueward.goldworld import (
 )
 from trueward.models import position_limit
 from trueward.runs import Advance
+from trueward.settings import SamplingSettings
 from trueward.types import Turns
-
-
-@dataclass(frozen=True)
-class SamplingSettings:
-    """The settings that responses depend on, beside the policy and the prompt.
-
-    Raises:
-        InputError: a number out of its range.
-    """
-
-    samples: int = 16
-    """A prompt."""
-    max_new_tokens: int = 256
-    temperature: float = 1.0
-    """Logits are divided by it; 1 is the policy itself, of which KL(n) speaks."""
-    seed: int = 0
-    text: bool | None = None
-    """Prompts as text even where there is a chat template; None: where there is none."""
-    dtype: str = "float32"
-    batch: int = 64
-    """Samples generated at a time; the draws depend on it."""
-
-    def __post_init__(self) -> None:
-        for name in ("samples", "max_new_tokens", "batch"):
-            if getattr(self, name) < 1:
-                raise InputError(f"--{name}: expected at least 1, got {getattr(self, name)}")
-        if not 0 < self.temperature < float("inf"):
-            raise InputError(f"--temperature: expected above 0, got {self.temperature:g}")
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,11 @@ from torch import Tensor
 from transformers import TrainerCallback
 from trl.trainer.utils import pad, use_adapter
 
-from trueward.alignment.reward_function import Shaping, combine
+from trueward.alignment.reward_function import combine
 from trueward.alignment.token_math import k1, k3, over_answers
 from trueward.errors import DataError, RunError
 from trueward.scorer import Rewards, Scorer
+from trueward.settings import Shaping
 from trueward.types import Turns
 
 Gold = Callable[[Sequence[Turns], Sequence[Turns]], list[float]]

@@ -6,8 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trueward.cli import Outcome, progress
-from trueward.cli.flags import add_scoring_flags, check_at_least, labelled, score_settings
+from trueward.cli.flags import (
+    add_fields,
+    add_scoring_flags,
+    check_at_least,
+    from_fields,
+    labelled,
+    score_settings,
+)
 from trueward.errors import InputError
+from trueward.settings import SamplingSettings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,10 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace earlier results")
     draw = parser.add_argument_group("sampling")
     draw.add_argument("--policy", metavar="PATH", help="causal language model to sample from")
-    draw.add_argument("--samples", type=int, default=16, help="responses a prompt (16)")
-    draw.add_argument("--max_new_tokens", type=int, default=256, help="of a response (256)")
-    draw.add_argument("--temperature", type=float, default=1.0, help="of the policy (1)")
-    draw.add_argument("--seed", type=int, default=0, help="of samples and intervals (0)")
+    add_fields(draw, SamplingSettings)
     draw.add_argument(
         "--gold_world",
         action="store_true",
@@ -210,18 +215,11 @@ def _check_selection(args: argparse.Namespace, models: Mapping[str, str]) -> Non
 
 
 def _source(args: argparse.Namespace) -> "ResponseSource":
-    from trueward.alignment import ResponseSource, Sampler, SamplingSettings, WorldSource
+    from trueward.alignment import ResponseSource, Sampler, WorldSource
 
     sampler = None
     if args.policy:
-        settings = SamplingSettings(
-            samples=args.samples,
-            max_new_tokens=args.max_new_tokens,
-            temperature=args.temperature,
-            seed=args.seed,
-            text=args.text,
-            dtype=args.dtype,
-        )
+        settings = from_fields(SamplingSettings, args)
         sampler = Sampler(args.policy, settings, args.device, args.gold_world)
     world = WorldSource(args.prompts, args.samples, args.seed)
     return ResponseSource(args.file, sampler, args.gold_world, world)

@@ -4,17 +4,59 @@ import argparse
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
 from trueward.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from trueward.evaluate import ScoreSettings
 
+Settings = TypeVar("Settings")
+
 _NAMED = re.compile(r"([\w.+-]+)=(.+)")
 _NUMBER = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
+
+
+def add_fields(
+    parser: argparse._ActionsContainer, settings: type, *names: str, defaults: bool = True
+) -> None:
+    """Declare fields of a settings class as flags: name, type, default, choices and help.
+
+    Args:
+        parser: a parser, or a group of it.
+        settings: a dataclass whose fields have their help as metadata.
+        names: the fields, in the order of `--help`; without any, all that have a help.
+        defaults: False leaves a flag that is not given at None.
+    """
+    kinds = get_type_hints(settings)
+    known = {one.name: one for one in fields(settings) if "help" in one.metadata}
+    for name in names or known:
+        about, kind = known[name].metadata, get_args(kinds[name]) or (kinds[name],)
+        default = known[name].default if defaults else None
+        default = None if default is MISSING else default
+        if bool in kind:
+            parser.add_argument(
+                f"--{name}", action="store_true", default=default, help=about["help"]
+            )
+            continue
+        number = f"{default:g}" if isinstance(default, float) else default
+        parser.add_argument(
+            f"--{name}",
+            type=next(one for one in (int, float, str) if one in kind),
+            default=default,
+            choices=about.get("choices"),
+            metavar=about.get("metavar"),
+            help=about["help"] if default is None else f"{about['help']} ({number})".strip(),
+        )
+
+
+def from_fields(settings: type[Settings], args: argparse.Namespace, **others: Any) -> Settings:
+    """Return the settings with the flags of their fields' names, and with `others`."""
+    names = [one.name for one in fields(settings) if hasattr(args, one.name)]  # type: ignore[arg-type]
+    return settings(**{name: getattr(args, name) for name in names} | others)
 
 
 def add_scoring_flags(parser: argparse.ArgumentParser) -> None:
