@@ -3,17 +3,18 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from trueward.errors import DataError, InputError, OutputExistsError
-from trueward.files import read_json, write_json
+from trueward.errors import DataError, InputError
+from trueward.files import read_json
 from trueward.report.findings import Findings
 from trueward.report.material import Material
-from trueward.results import ReportDocument, schema_of
+from trueward.results import ReportDocument, check_schema, schema_of, write
+from trueward.runs import check_free, refuse
 
 FILE = "results.json"
 
 
 def report_document(material: Material, found: Findings, *, created: str) -> ReportDocument:
-    """The verdict, and every result it rests on as its own schema has it."""
+    """Return the verdict, and every result it rests on as its own schema has it."""
     return {
         "schema": "trueward.report/1",
         "title": material.title,
@@ -37,7 +38,7 @@ def report_document(material: Material, found: Findings, *, created: str) -> Rep
     }
 
 
-def check_free(page: Path, *, overwrite: bool) -> None:
+def check_outputs(page: Path, *, overwrite: bool) -> None:
     """Refuse to replace a report, or any other document called `results.json`.
 
     Raises:
@@ -51,25 +52,21 @@ def check_free(page: Path, *, overwrite: bool) -> None:
         )
     beside = page.with_name(FILE)
     if beside.exists() and not _is_report(beside):
-        raise OutputExistsError(
-            f"{beside} holds other results, and a report writes its own there; choose another "
-            "folder with -o"
-        )
-    taken = next((path for path in (page, beside) if path.exists()), None)
-    if taken is not None and not overwrite:
-        raise OutputExistsError(f"{taken} is there already; choose another output, or --overwrite")
+        why = "holds other results, and a report writes its own there"
+        refuse(beside, f"{why}; choose another folder with -o")
+    check_free(page, beside, overwrite=overwrite)
 
 
 def _is_report(path: Path) -> bool:
     try:
-        document = read_json(path).value
+        check_schema(read_json(path), schema_of(ReportDocument))
     except DataError:
         return False
-    return isinstance(document, dict) and document.get("schema") == schema_of(ReportDocument)
+    return True
 
 
 def write_document(document: ReportDocument, page: Path) -> Path:
-    """Write it beside the page; the path."""
+    """Write it beside the page, and return its path."""
     path = page.with_name(FILE)
-    write_json(document, path)
+    write(document, path)
     return path

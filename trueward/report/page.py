@@ -12,7 +12,7 @@ from trueward.files import JsonField, write_text
 from trueward.report import markdown
 from trueward.report.blocks import Block, Group, Section, Verdict
 from trueward.report.diagnosis import diagnosis_blocks, model_table
-from trueward.report.document import check_free, report_document, write_document
+from trueward.report.document import check_outputs, report_document, write_document
 from trueward.report.findings import Findings, findings
 from trueward.report.html import Html, element, join, section
 from trueward.report.material import Material
@@ -62,7 +62,7 @@ def report(
     """
     if form not in FORMATS:
         raise InputError(f"--format {form}: expected {' or '.join(FORMATS)}")
-    check_free(output, overwrite=overwrite)
+    check_outputs(output, overwrite=overwrite)
     material = read_material(paths)
     found = findings(material)
     created = datetime.now(UTC).isoformat(timespec="seconds")
