@@ -71,7 +71,7 @@ class JsonField:
     def integer(self) -> int:
         """A whole number."""
         whole = isinstance(self.value, int) and not isinstance(self.value, bool)
-        return self.value if whole else self.fail("a whole number")
+        return int(self.value) if whole else self.fail("a whole number")
 
     def number(self) -> float:
         """A number; null is NaN."""

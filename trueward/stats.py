@@ -55,13 +55,13 @@ def weighted_means(
     weights = seed_weights[:, None, :] * (bottom > 0)
     weight = weights.sum(axis=-1)
     mean = (weights * per_seed).sum(axis=-1)
-    return np.divide(mean, weight, out=np.full_like(mean, math.nan), where=weight > 0)
+    return np.asarray(np.divide(mean, weight, out=np.full_like(mean, math.nan), where=weight > 0))
 
 
 def plain_means(totals: Totals) -> Float[ndarray, " objectives"]:
     """The means of the data as they are: every weight one."""
     prompts, _, seeds = totals.sums.shape
-    return weighted_means(totals, np.ones((1, prompts)), np.ones((1, seeds)))[0]
+    return np.asarray(weighted_means(totals, np.ones((1, prompts)), np.ones((1, seeds)))[0])
 
 
 def resampled_means(
@@ -154,7 +154,7 @@ def bootstrap_p_value(differences: Float[ndarray, " draws"]) -> float:
     if defined.size == 0:
         return math.nan
     rarer = min(int((defined <= 0).sum()), int((defined >= 0).sum()))
-    return min(1.0, 2 * (1 + rarer) / (1 + defined.size))
+    return min(1.0, float(2 * (1 + rarer) / (1 + defined.size)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -113,7 +113,7 @@ class ScoredPairs:
     @property
     def margins(self) -> ndarray:
         """Reward of chosen minus rejected, in logits."""
-        return self.chosen - self.rejected
+        return np.asarray(self.chosen - self.rejected)
 
 
 @dataclass(frozen=True)

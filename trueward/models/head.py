@@ -33,7 +33,8 @@ def unwrap(model: nn.Module) -> Any:
 def backbone(model: nn.Module) -> nn.Module:
     """Return the headless model, such as `Qwen2Model`."""
     plain = unwrap(model)
-    return getattr(plain, plain.base_model_prefix)
+    headless: nn.Module = getattr(plain, plain.base_model_prefix)
+    return headless
 
 
 def head_modules(model: nn.Module) -> list[nn.Linear]:
@@ -59,7 +60,7 @@ def head_modules(model: nn.Module) -> list[nn.Linear]:
 def head_name(model: nn.Module) -> str:
     """Return the head's dotted name in the plain (not PEFT-wrapped) model, such as `score`."""
     head = head_modules(model)[-1]
-    return next(name for name, module in unwrap(model).named_modules() if module is head)
+    return next(str(name) for name, module in unwrap(model).named_modules() if module is head)
 
 
 def outer_modules(model: nn.Module) -> list[str]:
@@ -97,7 +98,8 @@ def freeze_bias(head: nn.Linear) -> None:
 
 def head_norm(model: nn.Module) -> torch.Tensor:
     """Return ‖W‖ of the head in use, detached."""
-    return head_modules(model)[-1].weight.detach().float().norm()
+    norm: torch.Tensor = head_modules(model)[-1].weight.detach().float().norm()
+    return norm
 
 
 def set_pooling(config: PreTrainedConfig, pooling: str) -> None:
@@ -120,7 +122,7 @@ def pooling_of(model: PreTrainedModel) -> str:
     """Return the token that the model's own class reads: `last`, `first` or `mean`."""
     native = getattr(model.config, "classifier_pooling", None)
     if native is not None:
-        return {"cls": "first", "bos": "first"}.get(native, native)
+        return "first" if native in ("cls", "bos") else str(native)
     if not _bert_layers(model):
         return "last" if hasattr(model, "score") else "first"
     return "mean" if getattr(model.config, "trueward_mean_pooling", False) else "first"

@@ -115,9 +115,9 @@ def prepare(model: Any) -> None:
 def position_limit(model: PreTrainedModel) -> int | None:
     """Return the longest sequence, in tokens, that the model has positions for, if it says so."""
     config = model.config.get_text_config()
-    limit = getattr(config, "max_position_embeddings", None)
+    limit: int | None = getattr(config, "max_position_embeddings", None)
     if limit is not None and "roberta" in config.model_type:
-        return limit - config.pad_token_id - 1  # its positions start after the pad id
+        return limit - int(config.pad_token_id) - 1  # its positions start after the pad id
     return limit
 
 

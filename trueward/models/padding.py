@@ -63,7 +63,7 @@ def _possible_endings(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel
 
 
 def _spare_token(tokenizer: PreTrainedTokenizerBase, taken: set[int]) -> str:
-    vocabulary = tokenizer.get_vocab()
+    vocabulary: dict[str, int] = tokenizer.get_vocab()
     reserved = sorted(t for t in vocabulary if t.startswith(("<|reserved", "<unused", "<|extra_")))
     for token in (*PAD_NAMES, *reserved):
         if token in vocabulary and vocabulary[token] not in taken:

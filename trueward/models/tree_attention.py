@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from jaxtyping import Int
@@ -21,6 +21,7 @@ from trueward.models.trees import Block, Run, Trees
 
 SUFFIX = "_over_trees"
 BASES = ("sdpa", "eager")
+Attention: TypeAlias = Callable[..., tuple[Tensor, Tensor | None]]
 TILE = 128
 """Queries and keys of one tile of FlexAttention."""
 
@@ -120,28 +121,22 @@ def _attend(
     trees: TreeMask | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, Tensor | None]:
-    attention = _function(base, module)
+    # eager attention lives beside the code of the model's class
+    eager = base == "eager" and sys.modules[type(module).__module__].eager_attention_forward
+    attention: Attention = eager or ALL_ATTENTION_FUNCTIONS[base]
     if trees is None:
         return attention(module, query, key, value, attention_mask, **kwargs)
     if trees.on_accelerator and not kwargs.get("dropout"):
         block_mask = trees.block_mask(kwargs.get("sliding_window"))
-        return flex_attention_forward(module, query, key, value, block_mask, **kwargs)
+        at_once: Attention = flex_attention_forward
+        return at_once(module, query, key, value, block_mask, **kwargs)
     blocks = trees.trees.blocks
     masks = trees.masks(kwargs.get("sliding_window"), query.dtype)
     own = tuple(((block.start, block.stop),) for block in blocks)
     seen = tuple(block.keys for block in blocks)
-    parts = zip(
-        _Runs.apply(query, own), _Runs.apply(key, seen), _Runs.apply(value, seen), masks,
-        strict=True,
-    )  # fmt: skip
+    cut: Callable[..., tuple[Tensor, ...]] = _Runs.apply
+    parts = zip(cut(query, own), cut(key, seen), cut(value, seen), masks, strict=True)
     return torch.cat([attention(module, *part, **kwargs)[0] for part in parts], dim=1), None
-
-
-def _function(base: str, module: nn.Module) -> Callable[..., Any]:
-    """Return the model's own function: eager attention lives in the module of its class."""
-    if base == "eager":
-        return sys.modules[type(module).__module__].eager_attention_forward
-    return ALL_ATTENTION_FUNCTIONS[base]
 
 
 class _Runs(torch.autograd.Function):
@@ -163,7 +158,7 @@ class _Runs(torch.autograd.Function):
         # laid out as the model's projections are, (batch, tokens, heads, width), to spare a copy
         total = gradients[0].new_zeros(batch, tokens, heads, width).transpose(1, 2)
         for gradient, runs in zip(gradients, ctx.pieces, strict=True):
-            lengths = [stop - start for start, stop in runs]
-            for part, (start, stop) in zip(gradient.split(lengths, dim=2), runs, strict=True):
+            parts = gradient.split_with_sizes([stop - start for start, stop in runs], dim=2)
+            for part, (start, stop) in zip(parts, runs, strict=True):
                 total[:, :, start:stop] += part
         return total, None

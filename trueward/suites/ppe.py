@@ -133,7 +133,7 @@ def _scores(
     first, second = sides[chosen].T
     sums = np.bincount(first, won[chosen], models) + np.bincount(second, 1 - won[chosen], models)
     counts = np.bincount(first, minlength=models) + np.bincount(second, minlength=models)
-    return np.divide(sums, counts, out=np.full(models, math.nan), where=counts > 0)
+    return np.asarray(np.divide(sums, counts, out=np.full(models, math.nan), where=counts > 0))
 
 
 def _intervals(
@@ -141,7 +141,8 @@ def _intervals(
 ) -> Float[ndarray, "2 models"]:
     rng = np.random.default_rng(0)
     drawn = (rng.integers(len(won), size=len(won)) for _ in range(DRAWS))
-    return np.nanquantile([_scores(sides, won, models, d) for d in drawn], [0.025, 0.975], axis=0)
+    scores = [_scores(sides, won, models, d) for d in drawn]
+    return np.asarray(np.nanquantile(scores, [0.025, 0.975], axis=0))
 
 
 def _order(intervals: Float[ndarray, "2 models"]) -> dict[tuple[int, int], int]:

@@ -351,4 +351,4 @@ def part_values(
     total = present.sum(axis=-1)
     mean = (present * np.nan_to_num(values)).sum(axis=-1)
     whole = np.full_like(mean, np.nan)
-    return np.divide(mean * given.sum(), total, out=whole, where=total > 0)
+    return np.asarray(np.divide(mean * given.sum(), total, out=whole, where=total > 0))

@@ -30,7 +30,7 @@ def baselines(scenarios: Scenarios) -> dict[str, dict[str, float]]:
     return {"length": length, "oracle": oracle}
 
 
-def _length_sign(train: Mapping[str, Sequence] | Dataset) -> float:
+def _length_sign(train: Mapping[str, Sequence[str]] | Dataset) -> float:
     longer = [
         np.sign(_words(chosen) - _words(rejected))
         for chosen, rejected in zip(train["chosen"], train["rejected"], strict=True)
