@@ -20,8 +20,7 @@ from workloads import encoded, workload
 
 from trueward.models import ReadOut, attend_over_trees, read_trees
 from trueward.objectives import objective
-from trueward.training.batch import pair_scores
-from trueward.training.collator import PairCollator
+from trueward.training.batch import PairCollator, pair_scores
 
 SPECS = ("bsr", "aplot", "normbt", "aplot + bsr", "triplet + aplot", "bt + contrast")
 

@@ -27,7 +27,7 @@ install_import_hook(
         *(f"trueward.{layer}" for layer in CHECKED),
         *(f"trueward.alignment.{name}" for name in ("token_math", "reward_function", "watch")),
         "trueward.training.batch",
-        "trueward.training.judge",
+        "trueward.training.judging",
     ],
     "beartype.beartype",
 )

@@ -1,6 +1,7 @@
-"""Jobs in processes of their own: so many at a time, ended with the process that began them."""
+"""Processes: jobs in workers of their own, and the ranks of one distributed run."""
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import signal
@@ -11,9 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import connection
 from typing import Any, TypeVar
 
+import torch
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
+
 from trueward.errors import RunError, TruewardError
 
 Item = TypeVar("Item")
+Value = TypeVar("Value")
 INTERRUPTED = 130
 """The exit code of a process that was interrupted."""
 
@@ -165,8 +171,6 @@ def _end_with_parent() -> None:
 
 def _take_share(slot: int, workers: int) -> None:
     """Leave this process one GPU, or its part of the cores."""
-    import torch
-
     if torch.cuda.device_count() > 0:
         given = os.environ.get("CUDA_VISIBLE_DEVICES")
         devices = given.split(",") if given else list(map(str, range(torch.cuda.device_count())))
@@ -182,11 +186,64 @@ def cores() -> int:
 
 def quiet() -> None:
     """Silence the libraries' bars and notices, so that many runs share a terminal."""
-    import datasets
-    import transformers
+    from transformers.utils import logging
 
     warnings.simplefilter("ignore")
     os.environ["PYTHONWARNINGS"] = "ignore"  # for processes that this one starts
+    _no_bars()
+    logging.set_verbosity_error()
+
+
+def quiet_but_first() -> None:
+    """Silence the progress bars of every rank but the first."""
+    if not PartialState().is_main_process:
+        _no_bars()
+
+
+def _no_bars() -> None:
+    import datasets
+    from transformers.utils import logging
+
     datasets.disable_progress_bars()
-    transformers.utils.logging.disable_progress_bar()
-    transformers.utils.logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
+def from_first(action: Callable[[], Value]) -> Value:
+    """Run `action` on rank 0 while the others wait; its value or TruewardError is everyone's.
+
+    The value must pickle: it goes over the ranks' own connection.
+    """
+    state = PartialState()
+    if state.num_processes == 1:
+        return action()
+    outcome: list[Any] = [None, None]
+    if state.is_main_process:
+        try:
+            outcome[0] = action()
+        except TruewardError as error:
+            outcome[1] = error
+    value, refusal = broadcast_object_list(outcome)
+    if refusal is not None:
+        raise refusal
+    return value
+
+
+def on_any_rank(flag: bool) -> bool:
+    """Return whether the flag is set on this rank or another."""
+    state = PartialState()
+    if state.num_processes == 1:
+        return flag
+    votes = torch.tensor(int(flag), device=state.device)
+    torch.distributed.all_reduce(votes, torch.distributed.ReduceOp.MAX)
+    return bool(votes.item())
+
+
+def leave_ranks() -> None:
+    """End this process's part in a run of several ranks, once nothing holds its trainer any more.
+
+    A trainer keeps the ranks' connection open. Gloo's threads, with tensors of the last exchange,
+    then outlive the interpreter and may ask for its lock, which aborts a process that was done.
+    """
+    if torch.distributed.is_initialized():
+        gc.collect()
+        torch.distributed.destroy_process_group()

@@ -10,7 +10,7 @@ from trueward.alignment import demo as demo_module
 from trueward.alignment.demo import TRAINING, DemoRecipe, PolicyRecipe, run_demo, verdict
 from trueward.errors import OutputExistsError
 from trueward.goldworld import WorldConfig
-from trueward.training.settings import WORLD_TRAINING
+from trueward.training.config import WORLD_TRAINING
 
 TINY = DemoRecipe(
     algorithm="ppo",

@@ -24,8 +24,7 @@ from trueward.goldworld import (
     draw_task,
     format_prompt,
 )
-from trueward.goldworld.words import KEY_BY_NAME
-from trueward.training.goldworld_base import (
+from trueward.goldworld.pretrain import (
     PretrainConfig,
     Progress,
     batches,
@@ -33,6 +32,7 @@ from trueward.training.goldworld_base import (
     response_loss,
     value_token_ids,
 )
+from trueward.goldworld.words import KEY_BY_NAME
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ if __name__ == "__main__":
 
 from trueward.alignment import AlignSettings, Shaping, align
 from trueward.alignment import policy_training as run_module
-from trueward.training.main_rank import leave_ranks
+from trueward.processes import leave_ranks
 
 TRAINING = {
     "max_steps": 2,

@@ -22,8 +22,8 @@ if __name__ == "__main__":
 
 from helpers import tiny_data
 from trueward.errors import InputError
+from trueward.processes import from_first, leave_ranks, on_any_rank
 from trueward.training import RewardConfig, RewardTrainer
-from trueward.training.main_rank import from_first, leave_ranks, on_any_rank
 
 OBJECTIVES = ("bt", "bsr(weight=0.1)", "aplot", "normbt", "aplot + bsr(weight=0.1)")
 PAIRS, A_STEP = 13, 8

@@ -1,7 +1,7 @@
 import pytest
 from datasets import Dataset
 
-from trueward.training.baselines import baselines
+from trueward.training.study_plan import baselines
 from trueward.types import Scenarios
 
 

@@ -1,6 +1,6 @@
 import torch
 
-from trueward.training.collator import PairCollator, other_prompts, prompt_length
+from trueward.training.batch import PairCollator, other_prompts, prompt_length
 
 
 def row(prompt, chosen, rejected, **more):

@@ -9,9 +9,14 @@ from helpers import effective_batch, tiny_data, tiny_models
 import trueward
 from trueward.errors import InputError
 from trueward.training import RewardConfig
-from trueward.training.exact_batch import differentiate
-from trueward.training.exact_step import is_exact
-from trueward.training.ranks import from_table, gather_rows, rows_of_data, to_table
+from trueward.training.step import (
+    differentiate,
+    from_table,
+    gather_rows,
+    is_exact,
+    rows_of_data,
+    to_table,
+)
 from trueward.types import PairScores
 
 
@@ -180,9 +185,9 @@ class ThreeRanks:
 def test_ranks_with_unequal_rows_are_gathered_in_order(rows):
     accelerator = ThreeRanks(torch.arange(6.0).reshape(2, 3))
     accelerator.rows = torch.arange(10.0, 10 + 3 * rows).reshape(rows, 3)
-    found = gather_rows(accelerator.rows, accelerator)
-    assert found.start == 2
-    assert torch.equal(found.rows, torch.cat([accelerator.others, accelerator.rows]))
+    found, start = gather_rows(accelerator.rows, accelerator)
+    assert start == 2
+    assert torch.equal(found, torch.cat([accelerator.others, accelerator.rows]))
 
 
 @pytest.mark.parametrize(

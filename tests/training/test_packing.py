@@ -10,8 +10,7 @@ from peft import LoraConfig
 from transformers import BloomConfig, GPTNeoConfig
 
 from trueward.models import ReadOut, head_modules, length_chunks, load_for_training, unwrap
-from trueward.training import RewardConfig, RewardTrainer
-from trueward.training import reading as reading_module
+from trueward.training import RewardConfig, RewardTrainer, batch
 
 SETTINGS = {
     "per_device_train_batch_size": 6,
@@ -145,10 +144,10 @@ def test_a_window_that_only_the_longest_pair_shows_is_found_out(tmp_path):
 
 def test_a_layout_that_nothing_agrees_with_falls_back_to_padding(bases, tmp_path, monkeypatch):
     def wrong(model, ids, mask, chunks):
-        plain = reading_module.read_out(model, ids, mask)
+        plain = batch.read_out(model, ids, mask)
         return ReadOut(plain.rewards, plain.hidden * 1.01)
 
-    monkeypatch.setattr(reading_module, "read_chunks", wrong)
+    monkeypatch.setattr(batch, "read_chunks", wrong)
     model = load_for_training(bases["bert"], seed=5).model
     run = train(model, tmp_path, max_steps=2)
     assert run._read.layout == "off"

@@ -5,8 +5,8 @@ import pytest
 
 from trueward.errors import InputError, ModelError, OutputExistsError
 from trueward.results import RunResult, Scores
-from trueward.training.settings import StudySettings, settings_from
-from trueward.training.study import Sitting, _fits, slug, study
+from trueward.training.study import Sitting, slug, study
+from trueward.training.study_plan import StudySettings, settings_from
 
 WORLD = {
     "train_pairs": 32,
@@ -82,5 +82,5 @@ def test_another_seed_begins_only_while_it_fits(tmp_path):
         folder = tmp_path / "runs" / f"{spec}-seed0"
         folder.mkdir(parents=True)
         result.write(folder / "result.json")
-    assert not _fits(sitting(1.9), [0])  # three runs of a minute, two at a time: two minutes
-    assert _fits(sitting(2.5), [0])
+    assert not sitting(1.9).another_fits([0])  # three runs of a minute, two at a time: two minutes
+    assert sitting(2.5).another_fits([0])

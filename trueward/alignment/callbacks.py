@@ -19,9 +19,9 @@ from trueward.alignment.reward_function import RewardFunction
 from trueward.alignment.watch import Watch
 from trueward.errors import InputError, RunError
 from trueward.files import write_json
+from trueward.processes import on_any_rank
 from trueward.settings import Shaping
-from trueward.training.interrupt import CheckpointOnSignal
-from trueward.training.main_rank import on_any_rank
+from trueward.training.callbacks import CheckpointOnSignal
 
 STATE_FILE = "align_state.json"
 BOUND = 0.2

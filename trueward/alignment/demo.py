@@ -32,8 +32,8 @@ from trueward.results import AlignDemoDocument, AlignDocument, DemoRun, RunResul
 from trueward.runs import refuse
 from trueward.settings import AlignSettings
 from trueward.stats import Totals, estimate, plain_means, resampled_means
-from trueward.training.run import RESULT_FILE, run
-from trueward.training.settings import WORLD_TRAINING
+from trueward.training.config import WORLD_TRAINING
+from trueward.training.judging import RESULT_FILE, train_and_judge
 
 DEMO_FILE = "demo.json"
 BASELINE = "bt"
@@ -185,7 +185,7 @@ def train_both(one: DemoTraining) -> None:
     _settle()
     folder = one.folder / "reward"
     if not (folder / RESULT_FILE).is_file():
-        run(
+        train_and_judge(
             model=str(BASE_PATH),
             objective=one.objective,
             seed=one.seed,

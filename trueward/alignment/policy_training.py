@@ -40,11 +40,11 @@ from trueward.diagnostics import fit_rl
 from trueward.errors import DataError
 from trueward.files import plain
 from trueward.goldworld import score_text
+from trueward.processes import from_first
 from trueward.results import AlignDocument, FitBlock, write
 from trueward.runs import Run, RunKind, environment, last_checkpoint
 from trueward.scorer import Scorer
 from trueward.settings import AlignSettings
-from trueward.training.main_rank import from_first
 from trueward.types import Turns
 
 logger = logging.getLogger(__name__)

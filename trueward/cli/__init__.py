@@ -114,7 +114,7 @@ def main(argv: list[str] | None = None) -> int:
     if _rank("RANK") == 0:
         _print(outcome, as_json=args.json)
     if "WORLD_SIZE" in os.environ:
-        from trueward.training.main_rank import leave_ranks
+        from trueward.processes import leave_ranks
 
         leave_ranks()
     return 0

@@ -14,7 +14,7 @@ from trueward.cli import Outcome
 
 if TYPE_CHECKING:
     from trueward.goldworld import DescribedAnswer, DescribedPrompt
-    from trueward.training.goldworld_base import PretrainConfig, Progress
+    from trueward.goldworld.pretrain import PretrainConfig, Progress
 
 SUMMARY = "look at the embedded gold world, or pretrain its base model"
 EXAMPLE = "trueward goldworld describe"
@@ -84,7 +84,7 @@ def _pretrain(args: argparse.Namespace) -> Outcome:
         raise InputError("expected --output_dir, the folder to save the base model in; got none")
     if args.output_dir.exists() and not args.overwrite:
         refuse(args.output_dir, "exists; choose another --output_dir or give --overwrite")
-    from trueward.training.goldworld_base import PretrainConfig, pretrain
+    from trueward.goldworld.pretrain import PretrainConfig, pretrain
 
     chosen: dict[str, Any] = {"seed": args.seed}
     if args.steps is not None:

@@ -51,8 +51,8 @@ def run(args: argparse.Namespace) -> Outcome:
     """Run what is missing of the study, then compare and report."""
     from trueward.processes import quiet
     from trueward.report import show, study_table, write_report
-    from trueward.training.settings import settings_from
     from trueward.training.study import study
+    from trueward.training.study_plan import settings_from
 
     settings = settings_from(_values(args))
     folder = Path(settings.output_dir)
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> Outcome:
 
 
 def _values(args: argparse.Namespace) -> dict[str, Any]:
-    from trueward.training.settings import StudySettings
+    from trueward.training.study_plan import StudySettings
 
     names = [f.name for f in fields(StudySettings)]
     values = read_config(args.config, names)

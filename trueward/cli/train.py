@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> Outcome:
 
     from trueward.metrics import metric
     from trueward.report import held_out_table, model_card, show
-    from trueward.training.session import train
+    from trueward.training.job import train
 
     job = _job(args)
     trained = train(job, command=args.command, overwrite=args.overwrite)

@@ -25,6 +25,7 @@ from trueward.results.policy import (
 )
 from trueward.results.records import (
     CheckpointRecord,
+    FullCheckpointRecord,
     ReportDocument,
     ScoreRecord,
     TrainDocument,
@@ -87,6 +88,7 @@ __all__ = [
     "Document",
     "Entry",
     "FitBlock",
+    "FullCheckpointRecord",
     "HistogramCounts",
     "Interval",
     "ItemValues",

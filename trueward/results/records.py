@@ -99,6 +99,21 @@ class CheckpointRecord(TypedDict, total=False):
     """Whether responses were joined as text rather than as messages."""
 
 
+class FullCheckpointRecord(CheckpointRecord):
+    """`trueward.json` as training writes it: how the model came to be, too."""
+
+    trueward: str
+    """Version that trained it."""
+    objective: str
+    """Canonical string of the objective."""
+    head: str
+    """Module that makes the reward."""
+    pad_token: Mapping[str, str | None]
+    """The tokenizer's pad token `before` training and `now`."""
+    notices: Sequence[str]
+    """What was settled for the user, in words."""
+
+
 class ReportDocument(TypedDict):
     """`results.json`, written by `trueward report` beside the page."""
 

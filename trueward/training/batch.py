@@ -1,13 +1,195 @@
-"""What one batch of read-outs says: scores for the objective, numbers for the log."""
+"""Batches: pairs collated, read by the model in the cheapest proven layout, scored and measured."""
 
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
+import trl
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from trueward.models import ReadOut, head_norm
+from trueward.data.encode import shared_length
+from trueward.errors import ModelError
+from trueward.models import (
+    ReadOut,
+    attend_over_trees,
+    difference,
+    head_norm,
+    length_chunks,
+    pad_right,
+    plan_rows,
+    read_chunks,
+    read_out,
+    read_trees,
+)
 from trueward.types import PairScores
+
+COLUMNS = ("margin", "target", "weight")
+LAYOUTS = {"auto": ("tree", "chunk"), "tree": ("tree", "chunk"), "chunk": ("chunk",), "off": ()}
+"""What `packing` tries, in this order, before the plain padded batch."""
+CHUNKS = 16
+ROW_TOKENS = 2048
+SHARED_CHUNKS = 4
+"""With several ranks all must make the same number of passes, so that collectives meet."""
+
+
+@dataclass(frozen=True)
+class PairCollator:
+    """Rows with `chosen_ids` and `rejected_ids` to padded tensors.
+
+    With `foreign`, each chosen response is also put under another prompt of the batch, drawn as a
+    random derangement. A pair whose batch holds no other prompt keeps its own.
+    """
+
+    pad_token_id: int
+    foreign: bool = False
+    max_length: int | None = None
+    """Longest sequence, in tokens: a foreign prompt too long for its response loses its start."""
+
+    pad_to_multiple_of: int | None = None
+    trees: bool = False
+    """Lay the batch out as trees too: one a prompt, whose answers are its branches."""
+
+    row_tokens: int | None = None
+    """Tokens of a row of trees, that is of a forward pass, at most; None for one row."""
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Return token ids and mask of shape (2 or 3 × pairs, tokens), and the data's columns."""
+        sequences = [r["chosen_ids"] for r in rows] + [r["rejected_ids"] for r in rows]
+        owners = [*range(len(rows)), *range(len(rows))]
+        if self.foreign:
+            partners = other_prompts(rows)
+            sequences += [self._under(rows[j], row) for row, j in zip(rows, partners, strict=True)]
+            owners += partners
+        batch: dict[str, Any] = {}
+        batch["input_ids"], batch["attention_mask"] = pad_right(
+            sequences, self.pad_token_id, self.pad_to_multiple_of or 1
+        )
+        if self.trees:
+            prompts = _prompts(rows)
+            first = {prompt: index for index, prompt in enumerate(prompts)}
+            groups = [first[prompts[j]] for j in owners]
+            batch["trees"] = plan_rows(sequences, groups, self.row_tokens)
+        for column in COLUMNS:
+            if column in rows[0]:
+                values = [float(row[column]) for row in rows]
+                batch[column] = torch.tensor(values, dtype=torch.float32)
+        return batch
+
+    def _under(self, prompt_row: Mapping[str, Any], row: Mapping[str, Any]) -> list[int]:
+        prompt = list(prompt_row["chosen_ids"][: prompt_length(prompt_row)])
+        response = list(row["chosen_ids"][prompt_length(row) :])
+        over = 0 if self.max_length is None else len(prompt) + len(response) - self.max_length
+        if over > 0:  # the first token stays: it may be [CLS] or BOS
+            prompt = prompt[:1] + prompt[1 + over :]
+        return prompt + response
+
+
+def other_prompts(rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Return for each row the index of a row with another prompt, or its own if there is none.
+
+    A random cyclic order is walked from each row to the next one whose prompt differs. The order
+    depends on the rows alone, so a resumed run, or a loader that reads ahead, draws the same.
+    """
+    digest = zlib.crc32(repr([row["chosen_ids"] for row in rows]).encode())
+    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(digest)).tolist()
+    prompts = _prompts(rows)
+    partner = list(range(len(rows)))
+    for place, row in enumerate(order):
+        steps = (order[(place + k) % len(order)] for k in range(1, len(order)))
+        partner[row] = next((other for other in steps if prompts[other] != prompts[row]), row)
+    return partner
+
+
+def prompt_length(row: Mapping[str, Any]) -> int:
+    """Return how many leading tokens are the prompt: recorded, or the sides' common prefix."""
+    if row.get("prompt_length") is not None:
+        return int(row["prompt_length"])
+    return shared_length(row["chosen_ids"], row["rejected_ids"])
+
+
+def _prompts(rows: Sequence[Mapping[str, Any]]) -> list[tuple[int, ...]]:
+    return [tuple(row["chosen_ids"][: prompt_length(row)]) for row in rows]
+
+
+def row_tokens(args: trl.RewardConfig) -> int | None:
+    """Return the tokens of a forward pass over trees: on a CPU few enough to stay in its caches.
+
+    With several ranks, and on an accelerator, None: the whole batch in one pass.
+    """
+    return ROW_TOKENS if args.device.type == "cpu" and args.world_size == 1 else None
+
+
+@dataclass
+class BatchReader:
+    """Rewards and hidden states of a batch, without the padding where that is proven the same.
+
+    Before its first batch it compares layouts with the plain padded one, on that batch and on the
+    longest pair, without gradient or dropout, and settles for the first that agrees.
+    """
+
+    packing: str
+    longest: Mapping[str, Any] | None
+    """The longest pair as a batch of its own; None for a stream."""
+    half: bool
+    """True where the model computes in 16 bits somewhere, so that equal is less equal."""
+    ranks: int
+    all_agree: Callable[[bool], bool]
+    say: Callable[[str], None]
+    layout: str | None = field(default=None, init=False)
+
+    def __call__(self, model: nn.Module, inputs: Mapping[str, Any]) -> ReadOut:
+        """Read the batch, in the layout that was proven."""
+        if self.layout is None:
+            self.layout = self._settle(model, inputs)
+        return self._read(self.layout, model, inputs)
+
+    def _settle(self, model: nn.Module, inputs: Mapping[str, Any]) -> str:
+        was_training = model.training
+        model.eval()
+        try:
+            for layout in LAYOUTS[self.packing]:
+                reason = self._disagreement(layout, model, inputs)
+                if self.all_agree(reason is None):
+                    return layout
+                reason = reason or "another rank differs"
+                self.say(f"packing: {layout} does not give this model's scores ({reason})")
+            return "off"
+        finally:
+            model.train(was_training)
+            torch.clear_autocast_cache()  # weights cast without a graph must not be used with one
+
+    @torch.no_grad()
+    def _disagreement(self, layout: str, model: nn.Module, inputs: Mapping[str, Any]) -> str | None:
+        """Return why the layout cannot be trusted, or None."""
+        reason = None
+        for batch in (inputs, self.longest):
+            if batch is None:
+                continue
+            plain = self._read("off", model, batch)
+            try:
+                other = self._read(layout, model, batch)
+            except ModelError as error:
+                return str(error)
+            except Exception as error:  # noqa: BLE001 (whatever a foreign model's code raises)
+                lines = str(error).splitlines() or [""]
+                return f"{type(error).__name__}: {lines[0][:100]}"
+            reason = reason or difference(plain, other, half=self.half)
+        return reason
+
+    def _read(self, layout: str, model: nn.Module, inputs: Mapping[str, Any]) -> ReadOut:
+        ids, mask = inputs["input_ids"], inputs["attention_mask"]
+        if layout == "tree" and "trees" in inputs:
+            attend_over_trees(model)
+            return read_trees(model, inputs["trees"])
+        if layout == "chunk":
+            lengths = mask.sum(dim=1).tolist()
+            shared = self.ranks > 1
+            most = SHARED_CHUNKS if shared else CHUNKS
+            return read_chunks(model, ids, mask, length_chunks(lengths, most, exactly=shared))
+        return read_out(model, ids, mask)
 
 
 def pair_scores(read: ReadOut, inputs: Mapping[str, Tensor], *, foreign: bool) -> PairScores:
@@ -28,7 +210,7 @@ def pair_scores(read: ReadOut, inputs: Mapping[str, Tensor], *, foreign: bool) -
 
 @torch.no_grad()
 def pair_columns(scores: PairScores) -> Float[Tensor, "pairs columns"]:
-    """What the log wants of each pair: r⁺, r⁻ and, with hidden states, ‖h⁺‖, ‖h⁻‖, ‖h⁺ − h⁻‖."""
+    """Return each pair's r⁺, r⁻ and, with hidden states, ‖h⁺‖, ‖h⁻‖, ‖h⁺ − h⁻‖ for the log."""
     columns = [scores.chosen, scores.rejected]
     if scores.chosen_hidden is not None and scores.rejected_hidden is not None:
         up, down = scores.chosen_hidden.float(), scores.rejected_hidden.float()
@@ -38,7 +220,7 @@ def pair_columns(scores: PairScores) -> Float[Tensor, "pairs columns"]:
 
 @torch.no_grad()
 def batch_metrics(table: Float[Tensor, "pairs columns"], model: nn.Module) -> dict[str, Tensor]:
-    """TRL's reward metrics and the norms, one value a pair or one a batch, from `pair_columns`.
+    """Return TRL's reward metrics and the norms, one value a pair or a batch, of `pair_columns`.
 
     `hidden_norm` is ‖h‖ over chosen and rejected, `difference_norm` is ‖h⁺ − h⁻‖, `head_norm` ‖W‖.
     """

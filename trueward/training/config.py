@@ -1,14 +1,30 @@
-"""`RewardConfig`: TRL's, plus what Trueward adds."""
+"""`RewardConfig`: TRL's, plus what Trueward adds; and the gold world's recipe."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any
 
 import torch
 import trl
 
 from trueward.errors import InputError
 
-Truncation = Literal["drop", "truncate_left", "truncate_right", "error"]
+POOLINGS = ("auto", "last", "first", "mean")
+PACKINGS = ("auto", "tree", "chunk", "off")
+TRUNCATIONS = ("drop", "truncate_left", "truncate_right", "error")
+
+WORLD_TRAINING: Mapping[str, Any] = {
+    "learning_rate": 7e-4,
+    "per_device_train_batch_size": 16,
+    "per_device_eval_batch_size": 64,
+    "num_train_epochs": 1,
+    "warmup_steps": 10,
+    "lr_scheduler_type": "linear",
+    "max_length": 256,
+    "logging_steps": 10,
+    "eval_steps": 50,
+}
+"""The recipe of the gold world; `docs/goldworld.md` says how it was found."""
 
 
 @dataclass
@@ -26,14 +42,14 @@ class RewardConfig(trl.RewardConfig):
         default="auto",
         metadata={
             "help": "Where the reward is read: auto (where the class reads), last, first, mean.",
-            "choices": ["auto", "last", "first", "mean"],
+            "choices": list(POOLINGS),
         },
     )
     packing: str = field(
         default="auto",
         metadata={
             "help": "Batches without padding: auto, tree (prompts once), chunk (by length), off.",
-            "choices": ["auto", "tree", "chunk", "off"],
+            "choices": list(PACKINGS),
         },
     )
     probe_steps: int = field(
@@ -44,7 +60,7 @@ class RewardConfig(trl.RewardConfig):
         default="drop",
         metadata={
             "help": "Pairs over max_length: drop, truncate_left, truncate_right or error.",
-            "choices": ["drop", "truncate_left", "truncate_right", "error"],
+            "choices": list(TRUNCATIONS),
         },
     )
     batch_objective: str | None = field(
@@ -62,9 +78,9 @@ class RewardConfig(trl.RewardConfig):
             self.use_cpu = True
             self.bf16 = bool(self.bf16)
         for name, valid in (
-            ("pooling", ("auto", "last", "first", "mean")),
-            ("packing", ("auto", "tree", "chunk", "off")),
-            ("truncation", ("drop", "truncate_left", "truncate_right", "error")),
+            ("pooling", POOLINGS),
+            ("packing", PACKINGS),
+            ("truncation", TRUNCATIONS),
         ):
             if getattr(self, name) not in valid:
                 raise InputError(

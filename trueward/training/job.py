@@ -1,20 +1,36 @@
-"""One job of `trueward train`: its settings, its record, what an unfinished one goes on from."""
+"""`trueward train`: one reward model from data to a finished folder, resumable."""
 
 import json
+import random
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import trl
+from datasets import Dataset
+from transformers import ProgressCallback
+from transformers.trainer_utils import IntervalStrategy
 
-from trueward.files import write_json
-from trueward.runs import Run, RunKind
-from trueward.training.config import RewardConfig
+from trueward.data import load_rows, to_pairs
+from trueward.errors import InputError, MissingSplitError, TruewardError
+from trueward.goldworld import BASE_PATH, WorldConfig, build_scenarios
+from trueward.objectives import objective
+from trueward.processes import from_first, quiet_but_first
+from trueward.results import TrainDocument, TrainRecord, schema_of, write
+from trueward.runs import Run, RunKind, environment, last_checkpoint
+from trueward.stats import bootstrap_mean
+from trueward.training.callbacks import CheckpointOnSignal, WatchedProgress
+from trueward.training.config import WORLD_TRAINING, RewardConfig
+from trueward.training.judging import EncodedPrompts, encode_held_out, judge, judge_pairs
+from trueward.training.trainer import RewardTrainer
+from trueward.types import Estimate, Scenarios
 
-RECORD = "train.json"
-KIND = RunKind(
-    document=RECORD,
+HELD_OUT_SHARE = 0.05
+HELD_OUT_MOST = 500
+JOB_RUN = RunKind(
+    document="train.json",
     identity="job",
     option="--output_dir",
     foreign="is not empty; choose another --output_dir",
@@ -36,7 +52,7 @@ MAY_CHANGE = (
 
 @dataclass(frozen=True)
 class Job:
-    """What to train, on what, how: TRL's three groups of flags."""
+    """A model to train, its data and its settings: TRL's three groups of flags."""
 
     script: trl.ScriptArguments
     training: RewardConfig
@@ -46,22 +62,192 @@ class Job:
 
     @property
     def on_gold_world(self) -> bool:
-        """Whether no data set was named, so that the embedded world is meant."""
+        """Return whether no data set was named, so that the embedded world is meant."""
         return self.script.dataset_name is None
 
-
-def fingerprint(job: Job) -> dict[str, Any]:
-    """What two sittings of one job must share."""
-    settings = {**asdict(job.script), **job.training.to_dict(), **asdict(job.model)}
-    kept = {n: v for n, v in settings.items() if not n.startswith(MAY_CHANGE)}
-    return json.loads(json.dumps(kept, default=str))
-
-
-def run_of(job: Job) -> Run:
-    """Return the folder that the job is to fill."""
-    return Run(Path(job.training.output_dir), KIND)
+    def identity(self) -> dict[str, Any]:
+        """Return the settings that two sittings of one job must share."""
+        settings = {**asdict(self.script), **self.training.to_dict(), **asdict(self.model)}
+        kept = {n: v for n, v in settings.items() if not n.startswith(MAY_CHANGE)}
+        return json.loads(json.dumps(kept, default=str))
 
 
-def write_record(folder: Path, record: Mapping[str, Any]) -> None:
-    """Write the job's record, whole or not at all."""
-    write_json(record, folder / RECORD)
+@dataclass(frozen=True)
+class Trained:
+    """A finished reward model and what the held-out data says of it."""
+
+    folder: str
+    objective: str
+    steps: int
+    held_out: Mapping[str, Estimate]
+    counts: Mapping[str, int]
+    scalars: Mapping[str, float]
+    notices: tuple[str, ...]
+
+    def document(self) -> TrainDocument:
+        """Return the JSON document of `trueward train --json`."""
+        facts = {"schema": schema_of(TrainDocument), **asdict(self), "environment": environment()}
+        return cast(TrainDocument, facts)
+
+
+def train(job: Job, *, command: str = "", overwrite: bool = False) -> Trained:
+    """Train, judge and save; goes on from the last checkpoint of an interrupted same job.
+
+    `command` is what was typed, for the record; a later sitting may have another. With `overwrite`,
+    an earlier run in the folder is removed once this one is known to begin.
+    Over several ranks the first alone looks at the folder and writes; all judge alike, since a
+    sharded model needs every rank to score.
+
+    Raises:
+        InputError: the flags, the data or the model are not what they must be; nothing is written.
+        KeyboardInterrupt: stopped by a signal, with a checkpoint to go on from.
+    """
+    if job.training.objective is not None:
+        objective(job.training.objective)
+    if job.on_gold_world:
+        _take_world_defaults(job)
+    elif job.model.model_name_or_path is None:
+        raise InputError("--model_name_or_path: name the base model to train")
+    run = Run(Path(job.training.output_dir), JOB_RUN)
+    record: TrainRecord = {"job": job.identity(), "command": command, "finished": False}
+    quiet_but_first()
+    from_first(lambda: run.claim(record["job"], overwrite=overwrite))
+    with job.training.main_process_first(local=False):
+        data = job_data(job)
+    trainer = _trainer(job, data)
+    world = data.scenarios
+    held_out = (
+        _evaluation_pairs(trainer)
+        if world is None
+        else encode_held_out(trainer.processing_class, trainer.args, world)
+    )
+    checkpoint = from_first(lambda: _begin(run, record, overwrite=overwrite))
+    stop = CheckpointOnSignal()
+    trainer.add_callback(stop)
+    trainer.remove_callback(ProgressCallback)
+    trainer.add_callback(WatchedProgress)
+    with stop:
+        trainer.train(resume_from_checkpoint=checkpoint)
+    if stop.caught:
+        raise KeyboardInterrupt
+    trainer.save_model(str(run.folder))
+    pad = trainer.processing_class.pad_token_id
+    if isinstance(held_out, EncodedPrompts):
+        judgement = judge_pairs(trainer.model, held_out, pad)
+    else:
+        judgement = judge(trainer.model, held_out, pad)
+    trained = Trained(
+        folder=str(run.folder),
+        objective=str(trainer.objective),
+        steps=trainer.state.global_step,
+        held_out={n: bootstrap_mean(s.values, s.units) for n, s in judgement.scores.items()},
+        counts={name: len(scores.values) for name, scores in judgement.scores.items()},
+        scalars=judgement.scalars,
+        notices=(*data.notices, *trainer.notices),
+    )
+    done: TrainRecord = {**record, "finished": True, "result": trained.document()}
+    from_first(lambda: write(done, run.folder / JOB_RUN.document))
+    return trained
+
+
+def _take_world_defaults(job: Job) -> None:
+    """Set the gold world's base model and recipe, where the user said nothing."""
+    for name, value in (*WORLD_TRAINING.items(), ("gradient_checkpointing", False)):
+        if name not in job.explicit:
+            setattr(job.training, name, value)
+    if job.model.model_name_or_path is None:
+        job.model.model_name_or_path = str(BASE_PATH)
+
+
+def _begin(run: Run, record: TrainRecord, *, overwrite: bool) -> str | None:
+    """Make the folder this job's; return the checkpoint to go on from, if it holds one."""
+    if overwrite:
+        run.remove()
+    run.folder.mkdir(parents=True, exist_ok=True)
+    write(record, run.folder / JOB_RUN.document)
+    return last_checkpoint(run.folder)
+
+
+@dataclass(frozen=True)
+class JobData:
+    """The pairs, the gold world's scenarios if it is the world, and what was left out."""
+
+    train: Dataset
+    held_out: Dataset
+    scenarios: Scenarios | None
+    notices: tuple[str, ...]
+
+
+def job_data(job: Job) -> JobData:
+    """Load the pairs; without a test split, hold a share of the training prompts out.
+
+    Raises:
+        DataError: a split is not there, or its rows are not pairs.
+    """
+    if job.on_gold_world:
+        scenarios = build_scenarios(WorldConfig())
+        return JobData(scenarios.train, scenarios.in_domain_pairs, scenarios, ())
+    script = job.script
+    name = script.dataset_name
+    rows = load_rows(name, split=script.dataset_train_split, config=script.dataset_config)
+    pairs, report = to_pairs(rows)
+    try:
+        test = load_rows(name, split=script.dataset_test_split, config=script.dataset_config)
+    except MissingSplitError:
+        if len(pairs) < 2:
+            raise
+        kept, apart = _hold_out(pairs, job.training.seed)
+        note = f"no split {script.dataset_test_split!r}: {len(apart)} training pairs held out"
+        return JobData(kept, apart, None, (f"{name}: {report}", note))
+    held_out, test_report = to_pairs(test)
+    return JobData(pairs, held_out, None, (f"{name}: {report}", f"test split: {test_report}"))
+
+
+def _hold_out(pairs: Dataset, seed: int) -> tuple[Dataset, Dataset]:
+    """Split off a share of the pairs, prompt by prompt, so that no prompt is on both sides."""
+    column = "prompt" if "prompt" in pairs.column_names else "chosen_ids"
+    prompts = [json.dumps(prompt) for prompt in pairs[column]]
+    order = list(dict.fromkeys(prompts))
+    random.Random(seed).shuffle(order)
+    size = max(1, min(HELD_OUT_MOST, int(HELD_OUT_SHARE * len(pairs))))
+    apart: set[str] = set()
+    counts = Counter(prompts)
+    for prompt in order[:-1]:
+        if sum(counts[p] for p in apart) >= size:
+            break
+        apart.add(prompt)
+    inside = [i for i, prompt in enumerate(prompts) if prompt not in apart]
+    outside = [i for i, prompt in enumerate(prompts) if prompt in apart]
+    return pairs.select(inside), pairs.select(outside)
+
+
+def _trainer(job: Job, data: JobData) -> RewardTrainer:
+    training, model = job.training, job.model
+    training.model_init_kwargs = {
+        "revision": model.model_revision,
+        "attn_implementation": model.attn_implementation,
+        "dtype": model.dtype,
+        **(training.model_init_kwargs or {}),
+    }
+    followed = training.eval_strategy != IntervalStrategy.NO
+    judged = data.scenarios is None  # so encode them now: bad rows are found before training
+    try:
+        return RewardTrainer(
+            model=model.model_name_or_path,
+            args=training,
+            train_dataset=data.train,
+            eval_dataset=data.held_out if followed or judged else None,
+            peft_config=trl.get_peft_config(model),
+            quantization_config=trl.get_quantization_config(model),
+        )
+    except TruewardError:
+        raise
+    except (ValueError, TypeError, ImportError, OSError) as error:  # what libraries refuse
+        raise InputError(str(error).strip().splitlines()[0]) from error
+
+
+def _evaluation_pairs(trainer: RewardTrainer) -> EncodedPrompts:
+    pairs = trainer.eval_dataset
+    units = pairs["prompt_id"] if "prompt_id" in pairs.column_names else range(len(pairs))
+    sides = zip(pairs["chosen_ids"][:], pairs["rejected_ids"][:], strict=True)
+    return EncodedPrompts([list(pair) for pair in sides], [str(unit) for unit in units])

@@ -4,32 +4,43 @@ import json
 import logging
 import math
 import re
+import shutil
 import time
-from collections.abc import Callable, Iterable
+import traceback
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from trueward.errors import DataError
+import torch
+
+from trueward.errors import DataError, InputError, RunError, TruewardError
 from trueward.objectives import objective
+from trueward.processes import cores, in_processes, quiet
 from trueward.results import RunResult, StudyResults
 from trueward.runs import Run, RunKind, environment, written_aside
 from trueward.stats import summarise
-from trueward.training.baselines import baselines
-from trueward.training.engines import Cell, execute, worker_count
-from trueward.training.rehearsal import rehearse
-from trueward.training.run import RESULT_FILE
-from trueward.training.scenario_store import build, data_report, load, store
-from trueward.training.settings import StudySettings
+from trueward.training.judging import RESULT_FILE, train_and_judge
+from trueward.training.study_plan import (
+    StudySettings,
+    baselines,
+    build_data,
+    check_plan,
+    data_report,
+    load_data,
+    store_data,
+)
 
 logger = logging.getLogger(__name__)
 
 RESULTS_FILE = "results.json"
 REPORT_FILE = "report.html"
-SETTINGS_FILE = "settings.json"
+ERROR_FILE = "error.txt"
 LEAST_SEEDS = 2
-KIND = RunKind(
-    document=SETTINGS_FILE,
+STUDY_RUN = RunKind(
+    document="settings.json",
     option="--output_dir",
     foreign="is not empty and holds no study; choose another",
     finished="is complete; add seeds or objectives, or --overwrite",
@@ -41,21 +52,54 @@ Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
+class PlannedRun:
+    """One run of a study: an objective, a seed, a folder."""
+
+    objective: str
+    seed: int
+    folder: Path
+
+    def result(self) -> RunResult:
+        """Return the run's result; raises DataError while there is none."""
+        return RunResult.read(self.folder / RESULT_FILE)
+
+    @property
+    def finished(self) -> bool:
+        """Return whether there is a valid result."""
+        try:
+            self.result()
+        except DataError:
+            return False
+        return True
+
+
+@dataclass(frozen=True)
 class Sitting:
-    """One sitting of a study: its folder, its settings and when it must end."""
+    """One sitting of a study: its folder, its settings and when it began."""
 
     settings: StudySettings
     folder: Path
     started: float
 
-    def cells(self, seeds: Iterable[int]) -> list[Cell]:
-        """The runs of these seeds, seed by seed, that have no valid result yet."""
-        planned = [
-            Cell(spec, seed, self.folder / "runs" / f"{slug(spec)}-seed{seed}")
+    def runs(self, seeds: Iterable[int]) -> list[PlannedRun]:
+        """Return the runs of these seeds, seed by seed."""
+        return [
+            PlannedRun(spec, seed, self.folder / "runs" / f"{slug(spec)}-seed{seed}")
             for seed in seeds
             for spec in self.settings.objectives
         ]
-        return [cell for cell in planned if _finished(cell.folder) is None]
+
+    def missing(self, seeds: Iterable[int]) -> list[PlannedRun]:
+        """Return the runs of these seeds that have no valid result yet."""
+        return [run for run in self.runs(seeds) if not run.finished]
+
+    def another_fits(self, seeds: Iterable[int]) -> bool:
+        """Return whether one more seed would end in time, going by the runs of these."""
+        assert self.settings.minutes is not None
+        seconds = [run.result().seconds for run in self.runs(seeds)]
+        rounds = math.ceil(len(self.settings.objectives) / worker_count(self.settings))
+        spent = time.monotonic() - self.started
+        return spent + rounds * max(seconds) < self.settings.minutes * 60
 
 
 def study(
@@ -78,90 +122,125 @@ def study(
     sitting = Sitting(settings, Path(settings.output_dir), time.monotonic())
     _enter(sitting, overwrite)
     seeds = _run_all(sitting, progress or (lambda done, planned, what: None))
-    scenarios = load(sitting.folder / "data")
-    runs = {
-        str(cell.relative_to(sitting.folder)): result for cell, result in _results(sitting, seeds)
-    }
+    data = sitting.folder / "data"
+    canonical = [str(objective(spec)) for spec in settings.objectives]
     results = summarise(
-        runs,
+        {str(run.folder.relative_to(sitting.folder)): run.result() for run in sitting.runs(seeds)},
         name=sitting.folder.name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         command=command,
         environment=environment(),
-        settings={**asdict(settings), "data_report": data_report(sitting.folder / "data")},
-        baselines=baselines(scenarios),
-        baseline=_baseline(settings),
+        settings={**asdict(settings), "data_report": data_report(data)},
+        baselines=baselines(load_data(data)),
+        baseline="bt" if "bt" in canonical else canonical[0],
     )
     results.write(sitting.folder / RESULTS_FILE)
     return results
 
 
 def slug(spec: str) -> str:
-    """A folder name for an objective: `aplot + bsr(weight=0.01)` is `aplot-bsr-weight0.01`."""
+    """Return an objective's folder name: `aplot + bsr(weight=0.01)` is `aplot-bsr-weight0.01`."""
     return re.sub(r"[^a-z0-9.]+", "-", spec.lower().replace("=", "")).strip("-")
 
 
 def _enter(sitting: Sitting, overwrite: bool) -> None:
     """Claim the folder for this study, or find that it is claimed already."""
-    settings, run = sitting.settings, Run(sitting.folder, KIND)
+    settings, run = sitting.settings, Run(sitting.folder, STUDY_RUN)
     run.claim(settings.settled(), overwrite=overwrite)
     if run.occupied() and not overwrite:
         done = all((run.folder / name).exists() for name in (RESULTS_FILE, REPORT_FILE))
-        if done and not sitting.cells(range(settings.seeds)):
+        if done and not sitting.missing(range(settings.seeds)):
             run.refuse_finished()
         return
-    scenarios, report = build(settings)
-    rehearse(settings, scenarios)
+    scenarios, report = build_data(settings)
+    check_plan(settings, scenarios)
     logger.warning(report)
     with written_aside(run.folder) as aside:
-        store(scenarios, report, aside / "data")
-        (aside / SETTINGS_FILE).write_text(json.dumps(settings.settled(), indent=2) + "\n")
+        store_data(scenarios, report, aside / "data")
+        text = json.dumps(settings.settled(), indent=2) + "\n"
+        (aside / STUDY_RUN.document).write_text(text, encoding="utf-8")
         run.remove()
 
 
 def _run_all(sitting: Sitting, progress: Progress) -> list[int]:
-    """Run what is missing; returns the seeds that every objective has."""
+    """Run what is missing; return the seeds that every objective has."""
     settings = sitting.settings
     least = settings.seeds if settings.minutes is None else min(LEAST_SEEDS, settings.seeds)
     seeds = list(range(least))
     planned = least * len(settings.objectives)
     for round_seeds in [seeds, *[[s] for s in range(least, settings.seeds)]]:
         if round_seeds is not seeds:
-            if not _fits(sitting, seeds):
+            if not sitting.another_fits(seeds):
                 break
             seeds = seeds + round_seeds
             planned += len(settings.objectives)
-        cells = sitting.cells(round_seeds)
-        done = planned - len(cells)
-        for finished in execute(cells, settings):
+        missing = sitting.missing(round_seeds)
+        done = planned - len(missing)
+        for finished in _execute(missing, settings):
             done += 1
             progress(done, planned, f"{finished.objective}, seed {finished.seed}")
     return seeds
 
 
-def _fits(sitting: Sitting, seeds: list[int]) -> bool:
-    """Whether one more seed would end in time, going by the runs that are there."""
-    assert sitting.settings.minutes is not None
-    seconds = [result.seconds for _, result in _results(sitting, seeds)]
-    rounds = math.ceil(len(sitting.settings.objectives) / worker_count(sitting.settings))
-    spent = time.monotonic() - sitting.started
-    return spent + rounds * max(seconds) < sitting.settings.minutes * 60
+def _execute(runs: list[PlannedRun], settings: StudySettings) -> Iterator[PlannedRun]:
+    """Execute runs, several at a time, and yield each when its result is written."""
+    if runs and settings.engine == "ray":
+        return _on_ray(runs, settings)
+    return in_processes(
+        partial(_run, settings=settings),
+        runs,
+        workers=worker_count(settings),
+        died="a run's process died, for want of memory perhaps; use fewer --workers, "
+        "the same command goes on",
+    )
 
 
-def _results(sitting: Sitting, seeds: list[int]) -> Iterable[tuple[Path, RunResult]]:
-    for seed in seeds:
-        for spec in sitting.settings.objectives:
-            folder = sitting.folder / "runs" / f"{slug(spec)}-seed{seed}"
-            yield folder, RunResult.read(folder / RESULT_FILE)
-
-
-def _finished(folder: Path) -> RunResult | None:
+def _on_ray(runs: list[PlannedRun], settings: StudySettings) -> Iterator[PlannedRun]:
     try:
-        return RunResult.read(folder / RESULT_FILE)
-    except DataError:
-        return None
+        import ray
+    except ImportError as error:
+        raise InputError('engine ray needs Ray: pip install "trueward[ray]"') from error
+    ray.init(ignore_reinit_error=True, log_to_driver=False)
+    gpus = 1 if ray.cluster_resources().get("GPU") else 0
+    remote: Any = ray.remote(num_cpus=1, num_gpus=gpus)(_run)
+    waiting = {remote.remote(run, settings): run for run in runs}
+    while waiting:
+        finished, _ = ray.wait(list(waiting), num_returns=1)
+        ray.get(finished)
+        yield waiting.pop(finished[0])
 
 
-def _baseline(settings: StudySettings) -> str:
-    canonical = [str(objective(spec)) for spec in settings.objectives]
-    return "bt" if "bt" in canonical else canonical[0]
+def worker_count(settings: StudySettings) -> int:
+    """Return the number of runs at a time: as asked for, else one a GPU, else one a core."""
+    return settings.workers or torch.cuda.device_count() or cores()
+
+
+def _run(run: PlannedRun, settings: StudySettings) -> None:
+    """Execute one run, in a process of its own.
+
+    Raises:
+        RunError: it failed; the traceback is in the run's folder.
+    """
+    quiet()
+    logging.getLogger("trueward").setLevel(logging.ERROR)  # a run's notices are in its files
+    shutil.rmtree(run.folder, ignore_errors=True)
+    run.folder.mkdir(parents=True)
+    try:
+        train_and_judge(
+            model=settings.base_model,
+            objective=run.objective,
+            seed=run.seed,
+            scenarios=load_data(Path(settings.output_dir) / "data"),
+            folder=run.folder,
+            training=settings.train_arguments,
+            accuracy_threshold=settings.accuracy_threshold,
+            probe_pairs=settings.probe_pairs,
+            keep_model=settings.keep_models,
+        )
+    except TruewardError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it was, it is kept in the run's folder
+        file = run.folder / ERROR_FILE
+        file.write_text(traceback.format_exc(), encoding="utf-8")
+        raise RunError(f"{run.objective}, seed {run.seed}: {error!r}; see {file}") from None
+    shutil.rmtree(run.folder / "trainer", ignore_errors=True)

@@ -17,23 +17,21 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 import trueward
 from trueward.data import Encoder, encode_pairs, to_pairs
-from trueward.models import (
-    ReadOut,
-    freeze_bias,
-    head_modules,
-    head_name,
-    prepare,
-    unwrap,
-)
+from trueward.models import ReadOut, freeze_bias, head_modules, head_name, prepare, unwrap
 from trueward.objectives import Objective
-from trueward.training.batch import batch_metrics, pair_columns, pair_scores
-from trueward.training.beside import running_state, trained_on_text, write_beside
-from trueward.training.collator import COLUMNS, PairCollator
+from trueward.results import FullCheckpointRecord
+from trueward.training.batch import (
+    COLUMNS,
+    BatchReader,
+    PairCollator,
+    batch_metrics,
+    pair_columns,
+    pair_scores,
+    row_tokens,
+)
+from trueward.training.callbacks import Probe, probe_rows
 from trueward.training.config import RewardConfig
-from trueward.training.exact_step import ExactStep, is_exact
-from trueward.training.probe import Probe, probe_rows
-from trueward.training.reading import BatchReader, row_tokens
-from trueward.training.setup import (
+from trueward.training.prepare import (
     check_columns,
     first_row,
     fit_length,
@@ -44,8 +42,12 @@ from trueward.training.setup import (
     longest_pair,
     own_config,
     resolve_objective,
+    running_state,
+    trained_on_text,
     with_head,
+    write_checkpoint_record,
 )
+from trueward.training.step import ExactStep, is_exact
 from trueward.types import ObjectiveOutput, PairScores
 
 logger = logging.getLogger(__name__)
@@ -190,15 +192,11 @@ class RewardTrainer(trl.RewardTrainer):
         return self._prepare_dataset(dataset, self.processing_class, self.args, name)
 
     def _set_signature_columns_if_needed(self) -> None:
-        self._signature_columns: list[str] = [
-            "chosen_ids",
-            "rejected_ids",
-            "prompt_length",
-            *COLUMNS,
-        ]
+        columns = ["chosen_ids", "rejected_ids", "prompt_length", *COLUMNS]
+        self._signature_columns: list[str] = columns
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> Any:
-        """A step's micro-batches, and its losses where the objective sees them as one batch."""
+        """Return a step's micro-batches; set its losses where the objective sees them as one."""
         batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
         self._losses = None
         if self._exact and len(batches) * self.accelerator.num_processes > 1:
@@ -219,7 +217,7 @@ class RewardTrainer(trl.RewardTrainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Any:
-        """The objective's loss in nats: of the effective batch (`batch_objective`), or of this one.
+        """Return the loss in nats: of the effective batch (`batch_objective`), or of this one.
 
         Of an effective batch every micro-batch returns the whole's loss, with its own part of the
         gradient.
@@ -262,15 +260,15 @@ class RewardTrainer(trl.RewardTrainer):
             metrics[name].append(torch.as_tensor(scalar, dtype=torch.float32).reshape(1))
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """TRL's log, with every metric averaged over pairs rather than over batches."""
+        """Log as TRL does, with every metric averaged over pairs rather than over batches."""
         metrics = self._metrics["train" if self.model.training else "eval"]
         for name, values in metrics.items():
             if values and isinstance(values[0], Tensor):
                 metrics[name] = [torch.cat([v.cpu() for v in values]).mean().item()]
         super().log(logs, start_time)
 
-    def record(self) -> dict[str, Any]:
-        """How the model was trained, in the words needed to score with it again."""
+    def record(self) -> FullCheckpointRecord:
+        """Return how the model was trained, in the words needed to score with it again."""
         return {
             "trueward": trueward.__version__,
             "objective": str(self.objective),
@@ -288,7 +286,7 @@ class RewardTrainer(trl.RewardTrainer):
         super()._save(output_dir, state_dict)
         if self.args.should_save:
             path = Path(output_dir or self.args.output_dir)
-            write_beside(path, self.record(), self._pairs, self.objective_state)
+            write_checkpoint_record(path, self.record(), self._pairs, self.objective_state)
             if hasattr(self.model, "peft_config"):
                 unwrap(self.model).config.save_pretrained(path)
 

@@ -1,15 +1,20 @@
-"""What the trainer settles before TRL's own set-up: objective, model, tokenizer, length."""
+"""A trainer's model, tokenizer, objective and length before TRL's set-up; its record after."""
 
 import copy
-from collections.abc import Callable, Collection
+import json
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 import trl
 from datasets import Dataset
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from trueward.data import DEFAULT_CHAT_TEMPLATE
 from trueward.errors import ModelError, ObjectiveError
@@ -22,13 +27,18 @@ from trueward.models import (
     position_limit,
 )
 from trueward.objectives import Objective, objective
+from trueward.results import FullCheckpointRecord
+from trueward.scorer import RECORD_FILE
+from trueward.suites import write_train_prompts
 from trueward.training.config import RewardConfig
+
+STATE_FILE = "objective_state.safetensors"
 
 Say = Callable[[str], None]
 
 
 def own_config(args: trl.RewardConfig | None) -> RewardConfig:
-    """A `RewardConfig` of ours that may be changed: a copy, or TRL's with our fields at default."""
+    """Return a `RewardConfig` that may be changed: a copy, or TRL's with our fields at default."""
     if args is None:
         return RewardConfig("reward-model")
     if isinstance(args, RewardConfig):
@@ -37,12 +47,12 @@ def own_config(args: trl.RewardConfig | None) -> RewardConfig:
 
 
 def first_row(data: Any) -> dict[str, Any]:
-    """The first row of a data set or stream; empty where there is none."""
+    """Return the first row of a data set or stream; empty where there is none."""
     return next(iter(data), {}) if data is not None else {}
 
 
 def longest_pair(data: Any) -> list[dict[str, Any]]:
-    """The row with the most tokens; none where the data is a stream."""
+    """Return the row with the most tokens; none where the data is a stream."""
     if not isinstance(data, Dataset):
         return []
     sides = ["chosen_ids", "rejected_ids"]
@@ -56,7 +66,7 @@ def longest_pair(data: Any) -> list[dict[str, Any]]:
 def resolve_objective(
     given: str | Objective | None, args: RewardConfig, first: Collection[str], say: Say
 ) -> Objective:
-    """The objective that was asked for, or TRL's: Bradley–Terry less the `margin` column, if any.
+    """Return the objective asked for, or TRL's: Bradley–Terry less the `margin` column, if any.
 
     `center_rewards_coefficient` is the penalty `centering`.
     """
@@ -73,7 +83,7 @@ def resolve_objective(
 
 
 def load_tokenizer(path: str, args: RewardConfig) -> PreTrainedTokenizerBase:
-    """The tokenizer that lies with the model.
+    """Return the tokenizer that lies with the model.
 
     Raises:
         ModelError: there is none.
@@ -91,7 +101,7 @@ def load_tokenizer(path: str, args: RewardConfig) -> PreTrainedTokenizerBase:
 
 
 def load_model(path: str, args: RewardConfig, quantization_config: Any) -> PreTrainedModel:
-    """The model as a reward model, by the config's `model_init_kwargs`, pooling and seed."""
+    """Load the model as a reward model, by the config's `model_init_kwargs`, pooling and seed."""
     kwargs = dict(args.model_init_kwargs or {})
     kwargs.setdefault("trust_remote_code", args.trust_remote_code)
     if quantization_config is not None:
@@ -103,7 +113,7 @@ def load_model(path: str, args: RewardConfig, quantization_config: Any) -> PreTr
 def fit_template(
     tokenizer: PreTrainedTokenizerBase, first: dict[str, Any], args: RewardConfig, say: Say
 ) -> None:
-    """A plain chat template where the data has messages and nobody named a template."""
+    """Set a plain chat template where the data has messages and nobody named a template."""
     messages = isinstance(first.get("chosen"), list)
     if messages and tokenizer.chat_template is None and args.chat_template_path is None:
         tokenizer.chat_template = DEFAULT_CHAT_TEMPLATE
@@ -117,7 +127,7 @@ def fit_pad_token(
     args: RewardConfig,
     say: Say,
 ) -> None:
-    """The EOS and pad tokens that the config names, and a pad token that nothing ends with."""
+    """Set the EOS and pad tokens that the config names, and a pad token that nothing ends with."""
     for name in ("eos_token", "pad_token"):
         token = getattr(args, name)
         if token is not None and token not in tokenizer.get_vocab():
@@ -133,7 +143,7 @@ def fit_pad_token(
 
 
 def fit_length(model: PreTrainedModel, args: RewardConfig, say: Say) -> None:
-    """`max_length` within the positions that the model has."""
+    """Keep `max_length` within the positions that the model has."""
     limit = position_limit(model)
     if limit is None or (args.max_length is not None and args.max_length <= limit):
         return
@@ -143,7 +153,7 @@ def fit_length(model: PreTrainedModel, args: RewardConfig, say: Say) -> None:
 
 
 def with_head(peft_config: Any, model: Any, pooling: str) -> Any:
-    """The same PEFT config with the head, and what leads to it, trained and saved whole.
+    """Return the same PEFT config with the head, and what leads to it, trained and saved whole.
 
     Raises:
         ModelError: the adapter would lose the head, or the layer that makes a mean.
@@ -184,3 +194,30 @@ def _endings(data: Any) -> set[int]:
         return set()
     sides = (data["chosen_ids"], data["rejected_ids"])
     return {ids[-1] for side in sides for ids in side if len(ids) > 0}
+
+
+def write_checkpoint_record(
+    folder: Path, record: FullCheckpointRecord, pairs: Dataset | None, state: Mapping[str, Tensor]
+) -> None:
+    """Write the record, an objective's running state, and at last the training prompts' hashes."""
+    text = json.dumps(record, indent=2, ensure_ascii=False)
+    (folder / RECORD_FILE).write_text(text + "\n", encoding="utf-8")
+    if state:
+        kept = {name: value.detach().cpu().contiguous() for name, value in state.items()}
+        save_file(kept, folder / STATE_FILE)
+    finished = not folder.name.startswith(PREFIX_CHECKPOINT_DIR)
+    if finished and pairs is not None and "prompt" in pairs.column_names:
+        write_train_prompts(pairs["prompt"], folder)
+
+
+def running_state(folder: Path, device: str) -> dict[str, Tensor] | None:
+    """Return the objective's running state that a checkpoint holds, if any."""
+    state = folder / STATE_FILE
+    return load_file(state, device=device) if state.is_file() else None
+
+
+def trained_on_text(pairs: Dataset | None) -> bool | None:
+    """Return whether responses are text, not messages; None where they came as token ids."""
+    if pairs is None or "chosen" not in pairs.column_names:
+        return None
+    return isinstance(pairs[0]["chosen"], str)

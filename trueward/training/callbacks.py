@@ -1,0 +1,120 @@
+"""Callbacks: a fixed set of pairs that is looked at, the progress bar, and stopping on a signal."""
+
+import signal
+from collections.abc import Callable, Mapping
+from types import FrameType
+from typing import Any
+
+import torch
+from accelerate import PartialState
+from datasets import Dataset
+from torch import Tensor, nn
+from transformers import ProgressCallback, TrainerCallback
+
+from trueward.diagnostics import effective_rank
+from trueward.models import ReadOut
+from trueward.processes import on_any_rank
+from trueward.training.batch import batch_metrics, pair_columns, pair_scores
+
+PROBE_PAIRS = 32
+"""Read without gradient every 50 steps of 16 pairs, they cost about 1 % of training."""
+LOGGED = ("accuracy", "margin", "hidden_norm", "hidden_norm_std", "difference_norm")
+WATCHED = {"loss": "loss", "accuracy": "accuracy", "margin": "margin", "hidden_norm": "‖h‖"}
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+Read = Callable[[nn.Module, Mapping[str, Any]], ReadOut]
+
+
+class Probe(TrainerCallback):
+    """Every `every` steps: accuracy, margin, norms and effective rank on a fixed set of pairs.
+
+    Training batches differ from step to step; a fixed set shows what the model does. `keep` takes
+    each metric as `probe_…`, to go out with the next log.
+    """
+
+    def __init__(
+        self, every: int, batch: Mapping[str, Any], read: Read, keep: Callable[[str, Tensor], None]
+    ) -> None:
+        self.every, self.batch, self.read, self.keep = every, batch, read, keep
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Read the pairs if it is their turn."""
+        if state.global_step % self.every == 0:
+            for name, value in probe(kwargs["model"], self.batch, self.read).items():
+                self.keep(f"probe_{name}", value)
+
+
+def probe_rows(evaluation: Any, training: Any) -> list[dict[str, Any]]:
+    """Return the first pairs of the evaluation data if there are any, else of the training data."""
+    data = evaluation if isinstance(evaluation, Dataset) else training
+    return list(data.select(range(min(PROBE_PAIRS, len(data))))) if _mapped(data) else []
+
+
+@torch.no_grad()
+def probe(model: nn.Module, batch: Mapping[str, Any], read: Read) -> dict[str, Tensor]:
+    """Return one number a metric, of the model as it is in evaluation."""
+    was_training = model.training
+    model.eval()
+    out = read(model, batch)
+    model.train(was_training)
+    metrics = batch_metrics(pair_columns(pair_scores(out, batch, foreign=False)), model)
+    found = {name: metrics[name].mean().reshape(1) for name in LOGGED if name in metrics}
+    hidden = out.hidden.float().cpu()
+    rank = effective_rank(hidden.numpy()) if hidden.isfinite().all() else torch.nan
+    return {**found, "effective_rank": torch.tensor([rank], dtype=torch.float32)}
+
+
+def _mapped(data: Any) -> bool:
+    return isinstance(data, Dataset) and len(data) > 0
+
+
+class WatchedProgress(ProgressCallback):
+    """The trainer's bar with loss, accuracy, margin and ‖h‖ of the last logging interval."""
+
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any
+    ) -> None:
+        """Show the watched numbers behind the bar, instead of printing the log as a dict."""
+        if self.training_bar is not None and logs is not None and "loss" in logs:
+            shown = {title: f"{logs[name]:.3g}" for name, title in WATCHED.items() if name in logs}
+            self.training_bar.set_postfix(shown)
+
+
+class CheckpointOnSignal(TrainerCallback):
+    """Ctrl-C or SIGTERM turned into a checkpoint after the running step; a second one kills.
+
+    Over several ranks one rank's signal stops all at the same step, and further ones are ignored:
+    a launcher repeats to its workers what the terminal has sent them already. As a context it has
+    the signals while it lasts, however training ends.
+    """
+
+    def __init__(self) -> None:
+        self.caught = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> "CheckpointOnSignal":
+        """Take the signals over."""
+        for number in SIGNALS:
+            self._before[number] = signal.signal(number, self._catch)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Give the signals back."""
+        self._restore()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Save and stop, if a signal came to any rank during the step."""
+        self.caught = on_any_rank(self.caught)
+        if self.caught:
+            control.should_save = True
+            control.should_training_stop = True
+
+    def _catch(self, number: int, frame: FrameType | None) -> None:
+        self.caught = True
+        if PartialState().num_processes == 1:
+            self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}

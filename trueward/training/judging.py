@@ -1,0 +1,289 @@
+"""One reward model trained and judged: the four scenarios, similar pairs, norms, length."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from datasets import Dataset
+from jaxtyping import Float, Int
+from numpy import ndarray
+from torch import nn
+from transformers import PreTrainedTokenizerBase, ProgressCallback
+from transformers.trainer_callback import PrinterCallback
+
+from trueward.data import Encoder, encode_groups
+from trueward.diagnostics import accuracy_when_shorter_chosen, length_correlation, split_norms
+from trueward.errors import InputError
+from trueward.metrics import kendall_per_prompt, pair_accuracy, steps_to_accuracy
+from trueward.models import head_norm, score_sequences
+from trueward.results import RunResult, Scatter, Scores, SplitNorms
+from trueward.training.config import RewardConfig
+from trueward.training.trainer import RewardTrainer
+from trueward.types import Scenarios
+
+RESULT_FILE = "result.json"
+NOTICES_FILE = "notices.txt"
+CURVES = ("loss", "accuracy", "margin", "hidden_norm", "difference_norm", "head_norm")
+SCATTER_POINTS = 400
+NORM_ROWS = 600
+"""Sequences a split's norms and effective rank are taken over; the same for every split."""
+
+
+def train_and_judge(
+    *,
+    model: str,
+    objective: str,
+    seed: int,
+    scenarios: Scenarios,
+    folder: Path,
+    training: Mapping[str, Any],
+    accuracy_threshold: float,
+    probe_pairs: int,
+    keep_model: bool,
+) -> RunResult:
+    """Train one reward model on `scenarios.train`, judge it, and write `folder/result.json`.
+
+    Args:
+        model: directory or hub name of the base model.
+        objective: objective string.
+        seed: of data order and head; the same for every objective of a comparison.
+        scenarios: the data.
+        folder: the run's own folder.
+        training: `RewardConfig` fields.
+        accuracy_threshold: pair accuracy whose first step is reported.
+        probe_pairs: held-out pairs on which accuracy is followed during training.
+        keep_model: whether to leave the trained model in `folder/model`.
+    """
+    start = time.perf_counter()
+    probe = scenarios.in_domain_pairs
+    probe = probe.select(range(min(probe_pairs, len(probe))))
+    trainer = RewardTrainer(
+        model=model,
+        args=run_config(training, folder, seed, watch=len(probe) > 0),
+        train_dataset=scenarios.train,
+        eval_dataset=probe.select_columns(["prompt", "chosen", "rejected"]) if len(probe) else None,
+        objective=objective,
+    )
+    trainer.remove_callback(ProgressCallback)
+    trainer.remove_callback(PrinterCallback)
+    # before training: what cannot be judged is found now
+    held_out = encode_held_out(trainer.processing_class, trainer.args, scenarios)
+    trainer.train()
+    judgement = judge(trainer.model, held_out, trainer.processing_class.pad_token_id)
+    curve = _curve(trainer.state.log_history)
+    speed = steps_to_accuracy(
+        curve.get("eval_step", []), curve.get("eval_accuracy", []), accuracy_threshold
+    )
+    if keep_model:
+        trainer.save_model(str(folder / "model"))
+    result = RunResult(
+        objective=str(trainer.objective),
+        label=objective,
+        seed=seed,
+        seconds=time.perf_counter() - start,
+        steps=trainer.state.global_step,
+        scores=judgement.scores,
+        scalars={
+            **judgement.scalars,
+            "steps_to_accuracy": speed,
+            "train_pairs": len(trainer.train_dataset),
+            "pairs_dropped": len(scenarios.train) - len(trainer.train_dataset),
+        },
+        norms=judgement.norms,
+        curve=curve,
+        scatter=judgement.scatter,
+    )
+    (folder / NOTICES_FILE).write_text("\n".join(trainer.notices) + "\n", encoding="utf-8")
+    result.write(folder / RESULT_FILE)
+    return result
+
+
+def run_config(
+    training: Mapping[str, Any], folder: Path, seed: int, *, watch: bool
+) -> RewardConfig:
+    """Return how one run is trained: the study's training arguments over a study's defaults.
+
+    Raises:
+        InputError: a training argument is unknown, or not of its type.
+    """
+    defaults: dict[str, Any] = {
+        "output_dir": str(folder / "trainer"),
+        "seed": seed,
+        "save_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+        "gradient_checkpointing": False,
+        "eval_strategy": "steps" if watch else "no",
+    }
+    try:
+        return RewardConfig(**{**defaults, **training})
+    except (TypeError, ValueError) as error:
+        raise InputError(f"training: {str(error).splitlines()[0]}") from error
+
+
+def _curve(history: list[dict[str, Any]]) -> dict[str, list[float]]:
+    train = [row for row in history if "loss" in row]
+    watched = [row for row in history if "eval_accuracy" in row]
+    curve = {name: [row[name] for row in train] for name in CURVES if train and name in train[0]}
+    curve["step"] = [row["step"] for row in train]
+    if watched:
+        curve["eval_step"] = [row["step"] for row in watched]
+        curve["eval_accuracy"] = [row["eval_accuracy"] for row in watched]
+    return curve
+
+
+@dataclass(frozen=True)
+class EncodedPrompts:
+    """Prompts whose responses are token ids of the whole text; of a pair, chosen and rejected."""
+
+    responses: list[list[list[int]]]
+    units: list[str]
+    """What names each prompt."""
+    gold: list[list[float]] | None = None
+    """Gold scores of the responses; None for pairs."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Everything that a model will be judged on, as token ids."""
+
+    train: EncodedPrompts
+    """Pairs that it was trained on, for the norms."""
+    pairs: Mapping[str, EncodedPrompts]
+    groups: Mapping[str, EncodedPrompts]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What was found of a model, in the fields of a run's result."""
+
+    scores: Mapping[str, Scores]
+    scalars: Mapping[str, float]
+    norms: Mapping[str, SplitNorms]
+    scatter: Mapping[str, Scatter]
+
+
+@dataclass(frozen=True)
+class ScoredSplit:
+    """Sequences of one split, scored: arrays with one row a sequence."""
+
+    rewards: Float[ndarray, " sequences"]
+    hidden: Float[ndarray, "sequences hidden"]
+    before_norm: Float[ndarray, "sequences hidden"] | None
+    lengths: Float[ndarray, " sequences"]
+
+    def halves(self, values: ndarray) -> tuple[ndarray, ndarray]:
+        """Return the chosen and the rejected half of a split of pairs."""
+        return values[: len(values) // 2], values[len(values) // 2 :]
+
+
+def encode_held_out(
+    tokenizer: PreTrainedTokenizerBase, args: RewardConfig, scenarios: Scenarios
+) -> HeldOut:
+    """Encode what is held out, whatever its length: a judge leaves nothing out.
+
+    Raises:
+        DataError: a response is over the length limit and the policy is `drop`.
+    """
+    encoder = Encoder(tokenizer, args.max_length, args.truncation)
+
+    def encoded(rows: Dataset) -> EncodedPrompts:
+        units = [str(unit) for unit in rows["prompt_id"]]
+        if "responses" in rows.column_names:
+            return EncodedPrompts(encode_groups(rows, encoder)[0], units, rows["scores"][:])
+        sides = map(list, zip(rows["chosen"], rows["rejected"], strict=True))
+        pairs = Dataset.from_dict({"prompt": rows["prompt"][:], "responses": list(sides)})
+        return EncodedPrompts(encode_groups(pairs, encoder)[0], units)
+
+    sample = min(NORM_ROWS // 2, len(scenarios.train))
+    pairs = {"in_domain": scenarios.in_domain_pairs}
+    if scenarios.similar_pairs is not None and len(scenarios.similar_pairs):
+        pairs["similar"] = scenarios.similar_pairs
+    groups = {name: encoded(rows) for name, rows in scenarios.groups().items()}
+    return HeldOut(
+        train=encoded(scenarios.train.select(range(sample))),
+        pairs={name: encoded(rows) for name, rows in pairs.items()},
+        groups=groups,
+    )
+
+
+def judge(model: nn.Module, held_out: HeldOut, pad_token_id: int) -> Judgement:
+    """Score everything held out once, and measure it."""
+    scores: dict[str, Scores] = {}
+    scalars = {"head_norm": float(head_norm(model))}
+    scatter: dict[str, Scatter] = {}
+    splits = {"train": _score_pairs(model, held_out.train, pad_token_id)}
+    for name, pairs in held_out.pairs.items():
+        of_pairs = judge_pairs(model, pairs, pad_token_id)
+        scores[f"accuracy_{name}"] = of_pairs.scores["accuracy"]
+        scalars |= {f"{key}_{name}": value for key, value in of_pairs.scalars.items()}
+    for name, groups in held_out.groups.items():
+        gold = groups.gold or []
+        sequences = [ids for group in groups.responses for ids in group]
+        of = [number for number, group in enumerate(groups.responses) for _ in group]
+        scored = _score(model, sequences, of, pad_token_id)
+        rows = np.cumsum([len(group) for group in groups.responses])[:-1]
+        taus = kendall_per_prompt([r.tolist() for r in np.split(scored.rewards, rows)], gold)
+        scores[f"tau_{name}"] = Scores(taus, groups.units)
+        prompts = [u for u, group in zip(groups.units, gold, strict=True) for _ in group]
+        length = asdict(length_correlation(scored.rewards, scored.lengths, prompts))
+        scalars |= {f"length_{key}_{name}": value for key, value in length.items()}
+        scatter[name] = _scatter(scored.rewards, [g for group in gold for g in group])
+        splits[name] = scored
+    return Judgement(scores, scalars, _norms(splits), scatter)
+
+
+def judge_pairs(model: nn.Module, pairs: EncodedPrompts, pad_token_id: int) -> Judgement:
+    """Measure accuracy on pairs, overall and where the chosen response is the shorter one."""
+    scored = _score_pairs(model, pairs, pad_token_id)
+    chosen, rejected = scored.halves(scored.rewards)
+    correct = pair_accuracy(chosen, rejected)
+    shorter = accuracy_when_shorter_chosen(chosen, rejected, *scored.halves(scored.lengths))
+    scalars = {
+        "accuracy_when_shorter_chosen": shorter.accuracy,
+        "margin": float((chosen - rejected).mean()),
+    }
+    return Judgement({"accuracy": Scores(correct.tolist(), pairs.units)}, scalars, {}, {})
+
+
+def _score_pairs(model: nn.Module, pairs: EncodedPrompts, pad_token_id: int) -> ScoredSplit:
+    """Score the chosen responses, then the rejected ones."""
+    sequences = [pair[side] for side in (0, 1) for pair in pairs.responses]
+    return _score(model, sequences, [*range(len(pairs.responses))] * 2, pad_token_id)
+
+
+def _score(
+    model: nn.Module, sequences: list[list[int]], groups: Sequence[int], pad_token_id: int
+) -> ScoredSplit:
+    scored = score_sequences(
+        model, sequences, groups=groups, pad_token_id=pad_token_id, states=True
+    )
+    earlier = None if scored.before_norm is None else scored.before_norm.numpy()
+    lengths = np.array([len(ids) for ids in sequences], dtype=np.float64)
+    return ScoredSplit(scored.rewards.numpy(), scored.hidden.numpy(), earlier, lengths)
+
+
+def _norms(splits: Mapping[str, ScoredSplit]) -> dict[str, SplitNorms]:
+    rows = min(NORM_ROWS, *(len(split.rewards) for split in splits.values()))
+    norms: dict[str, SplitNorms] = {}
+    for name, split in splits.items():
+        chosen, rejected = split.halves(split.hidden) if name == "train" else (None, None)
+        kept = _evenly(len(split.hidden), rows)
+        earlier = None if split.before_norm is None else split.before_norm[kept]
+        norms[name] = split_norms(
+            split.hidden[kept], pre_norm=earlier, chosen=chosen, rejected=rejected
+        )
+    return norms
+
+
+def _evenly(total: int, count: int) -> Int[ndarray, " rows"]:
+    """Return indices of `count` rows spread over all of them."""
+    return np.linspace(0, total - 1, min(count, total)).astype(int)
+
+
+def _scatter(rewards: ndarray, gold: list[float]) -> Scatter:
+    keep = _evenly(len(gold), SCATTER_POINTS)
+    return {"gold": [float(gold[i]) for i in keep], "reward": rewards[keep].tolist()}

@@ -1,0 +1,243 @@
+"""The exact effective batch: one objective over every micro-batch of a step and every rank.
+
+The loss is differentiated with respect to the scores, and a second pass of each micro-batch carries
+those gradients into the model, so that one micro-batch's graph is alive at a time.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
+
+import torch
+from accelerate import Accelerator
+from jaxtyping import Float
+from torch import Tensor
+
+from trueward.errors import InputError
+from trueward.objectives import Objective
+from trueward.training.batch import pair_columns
+from trueward.types import ObjectiveOutput, PairScores
+
+Batch = TypeVar("Batch")
+Gradients = Mapping[str, Tensor]
+LEAVES = ("chosen", "rejected", "foreign", "chosen_hidden", "rejected_hidden")
+"""Fields of `PairScores` that come from the model."""
+
+
+def is_exact(wanted: str | None, objective: Objective, accelerator: Accelerator) -> bool:
+    """Return whether the objective sees the effective batch; by default where it mixes pairs.
+
+    Raises:
+        InputError: ranks share a batch, so that its rows cannot be gathered over them.
+    """
+    exact = objective.batch_level if wanted is None else wanted == "exact"
+    layout = accelerator.parallelism_config
+    sizes = {kind: getattr(layout, f"{kind}_size", 1) for kind in ("tp", "cp", "sp")}
+    sharing = next((kind for kind, size in sizes.items() if size > 1), None)
+    if exact and sharing:
+        raise InputError(
+            f"batch_objective=exact needs a batch of its own on every rank, but {sharing}_size "
+            f"is {sizes[sharing]}; set batch_objective=micro"
+        )
+    return exact
+
+
+@dataclass(frozen=True)
+class Whole:
+    """The loss of an effective batch, and its gradients with respect to each micro-batch's scores.
+
+    A gradient may have fewer rows than its micro-batch: the rows after them do not count.
+    """
+
+    loss: Tensor
+    gradients: Sequence[Gradients]
+
+
+@dataclass(frozen=True)
+class ExactStep:
+    """One optimiser step whose micro-batches, on all ranks, are one batch to the objective."""
+
+    read: Callable[[Any], PairScores]
+    """The model's scores of a micro-batch."""
+    objective: Objective
+    state: Mapping[str, Tensor]
+    accelerator: Accelerator
+    finish: Callable[[ObjectiveOutput, Tensor], None]
+    """Gets the objective's output, the same on every rank, and every pair's `pair_columns`."""
+
+    def losses(self, batches: Sequence[Any]) -> Iterator[Tensor]:
+        """Yield a loss a micro-batch, for a trainer that divides by their number, averages ranks.
+
+        Each has the value of the whole batch's loss, so that what the trainer reports is true.
+        """
+        return micro_losses(batches, self.read, self._evaluate)
+
+    def _evaluate(self, parts: Sequence[PairScores]) -> Whole:
+        counts = [len(part.chosen) for part in parts]
+        counts[-1] = rows_of_data(counts[-1], self.accelerator)
+        like = self._needed(parts[0])
+        own = [
+            torch.cat([pair_columns(part), to_table(self._needed(part))], dim=1)[:count]
+            for part, count in zip(parts, counts, strict=True)
+        ]
+        rows, start = gather_rows(torch.cat(own), self.accelerator)
+        logged = pair_columns(parts[0]).shape[1]
+        scores = from_table(rows[:, logged:], like)
+        out, gradients = differentiate(self.objective, scores, self.state)
+        self.finish(out, rows[:, :logged])
+        scale = len(parts) * self.accelerator.num_processes
+        ends = [start + sum(counts[: i + 1]) for i in range(len(counts))]
+        return Whole(
+            out.loss,
+            [
+                {name: scale * gradient[end - count : end] for name, gradient in gradients.items()}
+                for end, count in zip(ends, counts, strict=True)
+            ],
+        )
+
+    def _needed(self, scores: PairScores) -> PairScores:
+        if "hidden" in self.objective.needs:
+            return scores
+        return replace(scores, chosen_hidden=None, rejected_hidden=None)
+
+
+def micro_losses(
+    batches: Sequence[Batch],
+    read: Callable[[Batch], PairScores],
+    evaluate: Callable[[Sequence[PairScores]], Whole],
+) -> Iterator[Tensor]:
+    """Yield one scalar a micro-batch, to be backpropagated before the next is asked for.
+
+    The value of each is the whole batch's loss; its gradient is the micro-batch's own part, so
+    the gradients sum to the whole's: Σᵢ ∂rᵢ/∂θ · ∂L/∂rᵢ. `read` runs a micro-batch through the
+    model; all but the first run twice, the first time without a graph, both times with the same
+    random numbers. `evaluate` gets every micro-batch's scores, detached.
+    """
+    ahead, states = [], []
+    with torch.no_grad():
+        for batch in batches[1:]:
+            states.append(_random_state())
+            ahead.append(read(batch))
+    torch.clear_autocast_cache()  # weights cast without a graph would be taken again with one
+    scores = read(batches[0])
+    whole = evaluate([_detached(scores), *ahead])
+    ahead.clear()
+    yield _carrier(whole.loss, scores, whole.gradients[0])
+    for batch, state, gradients in zip(batches[1:], states, whole.gradients[1:], strict=True):
+        del scores
+        with _replayed(state):
+            scores = read(batch)
+        yield _carrier(whole.loss, scores, gradients)
+
+
+@torch.enable_grad()
+def differentiate(
+    objective: Objective, scores: PairScores, state: Mapping[str, Tensor]
+) -> tuple[ObjectiveOutput, Gradients]:
+    """Return the objective of detached scores, and its loss's gradient with respect to `LEAVES`.
+
+    A field that the loss does not depend on (or only through a detached margin) has none.
+    """
+    leaves = {name: value.requires_grad_() for name, value in _leaves(_detached(scores)).items()}
+    out = objective(replace(scores, **leaves), state)
+    found = torch.autograd.grad(out.loss, list(leaves.values()), allow_unused=True)
+    gradients = {name: g for name, g in zip(leaves, found, strict=True) if g is not None}
+    return replace(out, loss=out.loss.detach(), per_pair=out.per_pair.detach()), gradients
+
+
+def _carrier(value: Tensor, scores: PairScores, gradients: Gradients) -> Tensor:
+    """Return a scalar of this value whose gradient with respect to the scores is `gradients`."""
+    carried = value.new_zeros(())
+    for name, gradient in gradients.items():
+        score = _leaves(scores)[name][: len(gradient)]
+        carried = carried + (score.to(gradient.dtype) * gradient).sum()
+    return value + (carried - carried.detach())
+
+
+def _detached(scores: PairScores) -> PairScores:
+    return replace(scores, **{name: value.detach() for name, value in _leaves(scores).items()})
+
+
+def _leaves(scores: PairScores) -> dict[str, Tensor]:
+    values = {name: getattr(scores, name) for name in LEAVES}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+# Rows of pairs over ranks
+
+
+def gather_rows(
+    own: Float[Tensor, "own columns"], accelerator: Accelerator
+) -> tuple[Float[Tensor, "pairs columns"], int]:
+    """Return the rows of all ranks, in the order of ranks, and where this rank's rows begin.
+
+    Each rank may have another number of them, even none.
+    """
+    if accelerator.num_processes == 1:
+        return own, 0
+    counts = accelerator.gather(torch.tensor([len(own)], device=own.device)).tolist()
+    padded = own.new_zeros(max(counts), own.shape[1])
+    padded[: len(own)] = own
+    blocks = accelerator.gather(padded).split(max(counts))
+    rows = torch.cat([block[:count] for block, count in zip(blocks, counts, strict=True)])
+    return rows, sum(counts[: accelerator.process_index])
+
+
+def rows_of_data(rows: int, accelerator: Accelerator) -> int:
+    """Return how many of the rows of a rank's newest batch are data, and not there to fill ranks.
+
+    At the end of the data accelerate repeats rows (`even_batches`), so that every rank has a full
+    batch; in the order of ranks they come last.
+    """
+    loading = accelerator.gradient_state
+    if not loading.end_of_dataloader or loading.remainder <= 0:
+        return rows
+    return min(max(loading.remainder - accelerator.process_index * rows, 0), rows)
+
+
+def to_table(scores: PairScores) -> Float[Tensor, "pairs columns"]:
+    """Return all fields that are there side by side, in float32."""
+    present = [getattr(scores, f.name) for f in fields(scores)]
+    columns = [v if v.ndim == 2 else v[:, None] for v in present if v is not None]
+    return torch.cat([column.detach().float() for column in columns], dim=1)
+
+
+def from_table(table: Float[Tensor, "pairs columns"], like: PairScores) -> PairScores:
+    """Return the fields that `like` has, in the rows of a table that `to_table` made."""
+    named = {f.name: getattr(like, f.name) for f in fields(like)}
+    widths = {n: v.shape[1] if v.ndim == 2 else 1 for n, v in named.items() if v is not None}
+    parts = dict(zip(widths, table.split(list(widths.values()), dim=1), strict=True))
+    return PairScores(
+        **{name: part if named[name].ndim == 2 else part[:, 0] for name, part in parts.items()}
+    )
+
+
+# Random numbers
+
+
+def _random_state() -> tuple[Tensor, Tensor | None]:
+    """Return torch's generators as they stand: the processor's, and the accelerator's if any."""
+    device = _device_module()
+    return torch.get_rng_state(), device.get_rng_state() if device else None
+
+
+def _set_random_state(state: tuple[Tensor, Tensor | None]) -> None:
+    torch.set_rng_state(state[0])
+    if state[1] is not None:
+        _device_module().set_rng_state(state[1])
+
+
+@contextmanager
+def _replayed(state: tuple[Tensor, Tensor | None]) -> Iterator[None]:
+    """Draw inside as from `state`; after it the generators go on as if nothing had been drawn."""
+    now = _random_state()
+    _set_random_state(state)
+    try:
+        yield
+    finally:
+        _set_random_state(now)
+
+
+def _device_module():  # type: ignore[no-untyped-def]
+    return torch.get_device_module() if torch.accelerator.is_available() else None
