@@ -10,7 +10,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import connection
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from accelerate import PartialState
@@ -225,7 +225,7 @@ def from_first(action: Callable[[], Value]) -> Value:
     value, refusal = broadcast_object_list(outcome)
     if refusal is not None:
         raise refusal
-    return value
+    return cast(Value, value)
 
 
 def on_any_rank(flag: bool) -> bool:
