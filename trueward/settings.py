@@ -6,9 +6,12 @@ and help here. Nothing here imports torch before a model is loaded, so that `--h
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trueward.errors import InputError
+
+if TYPE_CHECKING:
+    from trueward.scorer import Scorer
 
 ALGORITHMS = ("rloo", "grpo", "ppo")
 DTYPES = ("float32", "bfloat16", "float16")
@@ -19,6 +22,53 @@ TRUNCATIONS = ("error", "truncate_left", "truncate_right")
 def setting(default: Any, meaning: str, **flag: Any) -> Any:
     """Return a dataclass field with a default, and what its flag says: help, choices, metavar."""
     return field(default=default, metadata={"help": meaning, **flag})
+
+
+@dataclass(frozen=True)
+class ScoreSettings:
+    """The settings of a model's scores; None leaves one to what the model was trained with."""
+
+    max_length: int | None = setting(None, "longest sequence in tokens (as trained)")
+    truncation: str | None = setting(
+        None,
+        "what becomes of longer ones; always counted (as trained, else error)",
+        choices=TRUNCATIONS,
+    )
+    text: bool | None = setting(
+        None, "join prompt and response as text, even where there is a chat template"
+    )
+    dtype: str = setting("float32", "of the weights", choices=DTYPES)
+    batch_tokens: int = setting(8192, "tokens in a batch")
+    """At most; changes speed and memory only."""
+    device: str | None = setting(None, "cpu, cuda, cuda:1, … (the accelerator, if any)")
+
+    def identity(self) -> dict[str, Any]:
+        """Return what two sittings that write the same scores must share."""
+        return {n: getattr(self, n) for n in ("max_length", "truncation", "text", "dtype")}
+
+    def load(self, path: str) -> "Scorer":
+        """Load the model in a folder or on the hub, ready to score.
+
+        Raises:
+            ModelError: it is no reward model, or its tokenizer cannot be read.
+            InputError: a setting that cannot be.
+        """
+        import torch
+
+        from trueward.scorer import Scorer
+
+        chosen = {n: getattr(self, n) for n in ("max_length", "truncation", "text")}
+        given = {name: value for name, value in chosen.items() if value is not None}
+        try:
+            device = str(torch.device(self.device)) if self.device else None
+        except RuntimeError as error:
+            raise InputError(
+                f"device {self.device!r}: no such device; give cpu, cuda or cuda:1"
+            ) from error
+        dtype = getattr(torch, self.dtype)
+        return Scorer.from_pretrained(
+            path, device=device, dtype=dtype, batch_tokens=self.batch_tokens, **given
+        )
 
 
 @dataclass(frozen=True)

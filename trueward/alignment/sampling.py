@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 from trueward.data import Encoder
 from trueward.data.messages import as_messages, as_text, checked_turns
 from trueward.errors import DataError, ModelError
-from trueward.evaluate.scoring import DTYPES, model_digest
+from trueward.evaluate.scoring import model_digest
 from trueward.goldworld import (
     Task,
     WorldConfig,
@@ -49,7 +49,7 @@ class Policy:
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(path)
             model = AutoModelForCausalLM.from_pretrained(
-                path, dtype=DTYPES[settings.dtype], use_safetensors=True
+                path, dtype=getattr(torch, settings.dtype), use_safetensors=True
             )
         except (OSError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]

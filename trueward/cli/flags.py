@@ -6,12 +6,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from trueward.errors import InputError, nearest
-
-if TYPE_CHECKING:
-    from trueward.evaluate import ScoreSettings
+from trueward.settings import ScoreSettings
 
 Settings = TypeVar("Settings")
 
@@ -61,30 +59,11 @@ def from_fields(settings: type[Settings], args: argparse.Namespace, **others: An
 
 def add_scoring_flags(parser: argparse.ArgumentParser) -> None:
     """Declare the fields of `ScoreSettings`."""
-    group = parser.add_argument_group("scoring")
-    group.add_argument("--max_length", type=int, help="longest sequence in tokens (as trained)")
-    group.add_argument(
-        "--truncation",
-        choices=["error", "truncate_left", "truncate_right"],
-        help="what becomes of longer ones; always counted (as trained, else error)",
-    )
-    group.add_argument(
-        "--text",
-        action="store_true",
-        default=None,
-        help="join prompt and response as text, even where there is a chat template",
-    )
-    group.add_argument("--batch_tokens", type=int, default=8192, help="tokens in a batch (8192)")
-    group.add_argument(
-        "--dtype",
-        choices=["float32", "bfloat16", "float16"],
-        default="float32",
-        help="of the weights (float32)",
-    )
-    group.add_argument("--device", help="cpu, cuda, cuda:1, … (the accelerator, if any)")
+    names = ("max_length", "truncation", "text", "batch_tokens", "dtype", "device")
+    add_fields(parser.add_argument_group("scoring"), ScoreSettings, *names)
 
 
-def score_settings(args: argparse.Namespace) -> "ScoreSettings":
+def score_settings(args: argparse.Namespace) -> ScoreSettings:
     """Return the scoring flags as settings, and silence the bar of loading weights.
 
     Raises:
@@ -92,12 +71,9 @@ def score_settings(args: argparse.Namespace) -> "ScoreSettings":
     """
     from transformers.utils import logging
 
-    from trueward.evaluate import ScoreSettings
-
     check_at_least(1, args, "max_length", "batch_tokens")
     logging.disable_progress_bar()
-    names = ("max_length", "truncation", "text", "batch_tokens", "dtype", "device")
-    return ScoreSettings(**{name: getattr(args, name) for name in names})
+    return from_fields(ScoreSettings, args)
 
 
 def check_at_least(least: int, args: argparse.Namespace, *names: str) -> None:

@@ -12,7 +12,8 @@ from trueward.evaluate.contamination import (
     recorded_prompts,
     training_prompts,
 )
-from trueward.evaluate.scoring import ScoredRows, ScoreSettings, model_digest, score_rows
+from trueward.evaluate.scoring import ScoredRows, model_digest, score_rows
+from trueward.settings import ScoreSettings
 from trueward.suites import compare_models
 
 __all__ = [

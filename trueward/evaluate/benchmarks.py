@@ -12,7 +12,6 @@ from trueward.data.messages import as_text
 from trueward.errors import DataError
 from trueward.evaluate.scoring import (
     RewardModel,
-    ScoreSettings,
     check_lengths,
     folder_name,
     scores_of_prompts,
@@ -30,6 +29,7 @@ from trueward.runs import (
     silent,
 )
 from trueward.scorer import Scorer
+from trueward.settings import ScoreSettings
 from trueward.suites import Suite, read_scores, scores_of, suite
 from trueward.types import Prompt
 

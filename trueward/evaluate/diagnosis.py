@@ -9,11 +9,12 @@ from trueward.errors import InputError
 from trueward.evaluate.diagnosis_blocks import comparison, label_noise, set_block
 from trueward.evaluate.diagnosis_data import TRAIN, Plan, PromptSet, plans_of, read_sets
 from trueward.evaluate.diagnosis_scores import ScoredSet, score_set, set_files
-from trueward.evaluate.scoring import RewardModel, ScoreSettings
+from trueward.evaluate.scoring import RewardModel
 from trueward.files import plain, read_json
 from trueward.results import DiagnosticsDocument, parse, schema_of, write
 from trueward.results.diagnosis import ModelBlock, NotComputed
 from trueward.runs import Begin, check_writable, refuse, shown, silent
+from trueward.settings import ScoreSettings
 
 __all__ = ["DiagnoseOptions", "PromptSet", "diagnose", "read_sets"]
 

@@ -7,57 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from trueward.data.prompts import REWARD_COLUMNS, read_prompts, response_columns
 from trueward.errors import DataError, InputError, ModelError
 from trueward.models import ADAPTER_FILE, checkpoint_file, read_object
 from trueward.runs import Advance, Begin, RowFile, check_free, check_same, rows_digest, silent
 from trueward.scorer import Scorer
+from trueward.settings import ScoreSettings
 from trueward.types import Prompt
-
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-
-@dataclass(frozen=True)
-class ScoreSettings:
-    """The settings of a model's scores; None leaves one to what the model was trained with."""
-
-    max_length: int | None = None
-    """Longest sequence in tokens."""
-    truncation: str | None = None
-    """The fate of longer ones: `error`, `truncate_left` or `truncate_right`."""
-    text: bool | None = None
-    """Join prompt and response as text even where there is a chat template."""
-    dtype: str = "float32"
-    """Of the weights: `float32`, `bfloat16` or `float16`."""
-    batch_tokens: int = 8192
-    """Tokens in a batch at most; changes speed and memory only."""
-    device: str | None = None
-    """None for the accelerator where there is one."""
-
-    def identity(self) -> dict[str, Any]:
-        """Return what two sittings that write the same scores must share."""
-        return {n: getattr(self, n) for n in ("max_length", "truncation", "text", "dtype")}
-
-    def load(self, path: str) -> Scorer:
-        """Load the model in a folder or on the hub, ready to score.
-
-        Raises:
-            ModelError: it is no reward model, or its tokenizer cannot be read.
-            InputError: a setting that cannot be.
-        """
-        chosen = {n: getattr(self, n) for n in ("max_length", "truncation", "text")}
-        given = {name: value for name, value in chosen.items() if value is not None}
-        try:
-            device = str(torch.device(self.device)) if self.device else None
-        except RuntimeError as error:
-            raise InputError(
-                f"device {self.device!r}: no such device; give cpu, cuda or cuda:1"
-            ) from error
-        return Scorer.from_pretrained(
-            path, device=device, dtype=DTYPES[self.dtype], batch_tokens=self.batch_tokens, **given
-        )
 
 
 class RewardModel:
