@@ -136,7 +136,11 @@ def json_type(hint: object) -> str:
     if origin is typing.Literal:
         return "string"
     if isinstance(origin, type) and issubclass(origin, Mapping):
-        return "object" if arguments[1] is typing.Any else f"object of {json_type(arguments[1])}"
+        return (
+            "object"
+            if arguments[1] in (typing.Any, object)
+            else f"object of {json_type(arguments[1])}"
+        )
     if origin is not None:
         return f"list of {json_type(arguments[0])}"
     names = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}

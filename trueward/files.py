@@ -15,7 +15,7 @@ from trueward.errors import DataError
 
 @dataclass(frozen=True)
 class JsonField:
-    """A value of a JSON document that knows its file and its path in it."""
+    """A value of a JSON document, with its file and its path in it for error messages."""
 
     value: Any
     file: str
@@ -33,11 +33,11 @@ class JsonField:
 
     @property
     def is_null(self) -> bool:
-        """Whether the value is null."""
+        """True if the value is null."""
         return self.value is None
 
     def __getitem__(self, name: str) -> Self:
-        """The member of that name; DataError if it is missing."""
+        """Return the member of that name; DataError if it is missing."""
         if not isinstance(self.value, dict):
             self.fail("an object")
         if name not in self.value:
@@ -45,43 +45,43 @@ class JsonField:
         return replace(self, value=self.value[name], path=self._below(name))
 
     def members(self) -> dict[str, Self]:
-        """Every member of an object, by name."""
+        """Return every member of an object, by name."""
         if not isinstance(self.value, dict):
             self.fail("an object")
         return {name: self[name] for name in self.value}
 
     def items(self) -> list[Self]:
-        """Every item of a list."""
+        """Return every item of a list."""
         if not isinstance(self.value, list):
             self.fail("a list")
         return [replace(self, value=v, path=f"{self.path}[{i}]") for i, v in enumerate(self.value)]
 
     def text(self) -> str:
-        """A string."""
+        """Return a string."""
         return self.value if isinstance(self.value, str) else self.fail("a string")
 
     def texts(self) -> list[str]:
-        """A list of strings."""
+        """Return a list of strings."""
         return [item.text() for item in self.items()]
 
     def boolean(self) -> bool:
-        """True or false."""
+        """Return a boolean."""
         return self.value if isinstance(self.value, bool) else self.fail("true or false")
 
     def integer(self) -> int:
-        """A whole number."""
+        """Return a whole number."""
         whole = isinstance(self.value, int) and not isinstance(self.value, bool)
         return int(self.value) if whole else self.fail("a whole number")
 
     def number(self) -> float:
-        """A number; null is NaN."""
+        """Return a number; null is NaN."""
         if self.value is None:
             return math.nan
         real = isinstance(self.value, int | float) and not isinstance(self.value, bool)
         return float(self.value) if real else self.fail("a number or null")
 
     def numbers(self) -> list[float]:
-        """A list of numbers; null is NaN."""
+        """Return a list of numbers; null is NaN."""
         return [item.number() for item in self.items()]
 
     def _below(self, name: str) -> str:
@@ -92,7 +92,7 @@ _FLAT_LIST = re.compile(r"\[\n([^\[\]{}]*?)\n\s*\]")
 
 
 def read_json(path: Path | str) -> JsonField:
-    """The document in a file.
+    """Return the document in a file.
 
     Raises:
         DataError: if the file is missing, unreadable or not JSON.
@@ -122,7 +122,7 @@ def write_text(text: str, path: Path | str) -> None:
 
 
 def plain(value: Any) -> Any:
-    """The same value in JSON's own types: NaN and infinities become null, arrays lists."""
+    """Return the same value in JSON's own types: NaN and infinities become null, arrays lists."""
     if isinstance(value, Mapping):
         return {str(name): plain(member) for name, member in value.items()}
     if isinstance(value, np.ndarray | np.generic):

@@ -57,7 +57,7 @@ METRICS = (
 
 
 def metric(name: str) -> Metric:
-    """The declared metric of that name, or one that uses the name as its words."""
+    """Return the declared metric of that name, or one that uses the name as its words."""
     for declared in METRICS:
         if declared.name == name:
             return declared
@@ -66,14 +66,14 @@ def metric(name: str) -> Metric:
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Metric names without repeats: declared ones first, in their order, then the others."""
+    """Return metric names without repeats: declared ones first, in their order, then the others."""
     given = list(dict.fromkeys(names))
     declared = [m.name for m in METRICS]
     return [n for n in declared if n in given] + [n for n in given if n not in declared]
 
 
 def pair_accuracy(chosen: ArrayLike, rejected: ArrayLike) -> NDArray[np.float64]:
-    """1 for each pair with r⁺ > r⁻, else 0; a tie is wrong.
+    """Return 1 for each pair with r⁺ > r⁻, else 0; a tie is wrong.
 
     Args:
         chosen: rewards of the chosen responses in logits, shape (pairs,).
@@ -97,7 +97,7 @@ def pair_accuracy(chosen: ArrayLike, rejected: ArrayLike) -> NDArray[np.float64]
 def kendall_per_prompt(
     rewards: Sequence[Sequence[float]], gold: Sequence[Sequence[float]]
 ) -> list[float]:
-    """Kendall's τ-b between rewards and gold scores, one value a prompt.
+    """Return Kendall's τ-b between rewards and gold scores, one value a prompt.
 
     τ is undefined, and NaN here, where a side of the prompt holds fewer than two distinct values
     or a NaN; means skip and count such prompts.
@@ -131,7 +131,7 @@ def _tau(row: int, rewards: Sequence[float], gold: Sequence[float]) -> float:
 def steps_to_accuracy(
     steps: Sequence[int] | Sequence[float], accuracies: Sequence[float], threshold: float
 ) -> float:
-    """The first evaluated step at which the accuracy is at least the threshold; NaN if none is.
+    """Return the first evaluated step with at least this accuracy; NaN if there is none.
 
     The answer is as coarse as the evaluation interval, and one noisy evaluation is enough to
     cross: read it beside the curve.

@@ -29,14 +29,14 @@ _CHUNK = 4_000_000
 
 @dataclass(frozen=True)
 class Totals:
-    """Per prompt, objective and seed: the sum of the defined values, and how many they are."""
+    """Sums of the defined values, and their numbers, per prompt, objective and seed."""
 
     sums: Float[ndarray, "prompts objectives seeds"]
     counts: Float[ndarray, "prompts objectives seeds"]
 
 
 def totals_of(values: Sequence[float], slots: Sequence[int], prompts: int) -> tuple[ndarray, ...]:
-    """Sum and number of the defined (not NaN) values that fall on each of the prompts."""
+    """Return sum and number of the defined (not NaN) values that fall on each of the prompts."""
     given = np.asarray(values, dtype=np.float64)
     defined = ~np.isnan(given)
     sums = np.bincount(slots, weights=np.where(defined, given, 0.0), minlength=prompts)
@@ -48,7 +48,10 @@ def weighted_means(
     prompt_weights: Float[ndarray, "draws prompts"],
     seed_weights: Float[ndarray, "draws seeds"],
 ) -> Float[ndarray, "draws objectives"]:
-    """Mean over seeds of the mean over values, under each draw's weights; NaN where undefined."""
+    """Return the mean over seeds of the mean over values, under each draw's weights.
+
+    NaN where it is undefined.
+    """
     top = np.tensordot(prompt_weights, totals.sums, axes=1)
     bottom = np.tensordot(prompt_weights, totals.counts, axes=1)
     per_seed = np.divide(top, bottom, out=np.zeros_like(top), where=bottom > 0)
@@ -59,7 +62,7 @@ def weighted_means(
 
 
 def plain_means(totals: Totals) -> Float[ndarray, " objectives"]:
-    """The means of the data as they are: every weight one."""
+    """Return the means of the data as they are: every weight one."""
     prompts, _, seeds = totals.sums.shape
     return np.asarray(weighted_means(totals, np.ones((1, prompts)), np.ones((1, seeds)))[0])
 
@@ -67,7 +70,7 @@ def plain_means(totals: Totals) -> Float[ndarray, " objectives"]:
 def resampled_means(
     totals: Totals, *, draws: int = DRAWS, seed: int = 0
 ) -> Float[ndarray, "draws objectives"]:
-    """The means under `draws` resamplings of prompts and, independently, of seeds.
+    """Return the means under `draws` resamplings of prompts and, independently, of seeds.
 
     A prompt moves with all its values, and a draw is the same for every objective, so columns
     have a `difference`. With one seed only the prompts are resampled.
@@ -88,14 +91,14 @@ def _sizes(draws: int, prompts: int) -> Iterator[int]:
 
 
 def _counts(rng: np.random.Generator, draws: int, units: int) -> Float[ndarray, "draws units"]:
-    """How often each unit is drawn when as many units are drawn with replacement."""
+    """Draw as many units as there are, with replacement, and count each."""
     drawn = rng.integers(units, size=(draws, units)) + units * np.arange(draws)[:, None]
     counts = np.bincount(drawn.ravel(), minlength=draws * units)
     return counts.reshape(draws, units).astype(np.float64)
 
 
 def difference(a: Float[ndarray, "*#any"], b: Float[ndarray, "*#any"]) -> Float[ndarray, "*#any"]:
-    """Zero where a − b is rounding alone: BLAS may round equal columns in different ways."""
+    """Return a − b, zero where it is rounding alone: BLAS may round equal columns differently."""
     gap = a - b
     return np.where(np.abs(gap) <= 1e-12 * np.maximum(np.abs(a), np.abs(b)), 0.0, gap)
 
@@ -103,7 +106,7 @@ def difference(a: Float[ndarray, "*#any"], b: Float[ndarray, "*#any"]) -> Float[
 def estimate(
     value: float, draws: Float[ndarray, " draws"], confidence: float = CONFIDENCE
 ) -> Estimate:
-    """The value with the percentile interval of its draws; undefined draws are left out."""
+    """Return the value with the percentile interval of its draws; undefined draws are left out."""
     defined = draws[~np.isnan(draws)]
     if math.isnan(value) or defined.size == 0:
         return Estimate(value, math.nan, math.nan)
@@ -120,7 +123,7 @@ def bootstrap_mean(
     confidence: float = CONFIDENCE,
     seed: int = 0,
 ) -> Estimate:
-    """Mean of the values with a percentile interval, units resampled whole; NaN is skipped.
+    """Return the mean of the values with a percentile interval, units resampled whole; skip NaN.
 
     Args:
         values: one number an item.
@@ -145,8 +148,9 @@ def bootstrap_mean(
 
 
 def bootstrap_p_value(differences: Float[ndarray, " draws"]) -> float:
-    """Two-sided p-value of "no difference": twice the smaller share of draws on a side of zero.
+    """Return the two-sided p-value of "no difference".
 
+    Twice the smaller share of draws on a side of zero:
     p = min(1, 2·(1 + min(#{d ≤ 0}, #{d ≥ 0})) / (1 + draws)), so never below 2/(1 + draws);
     it inverts the percentile interval. NaN draws are left out; NaN without any draw.
     """
@@ -158,7 +162,7 @@ def bootstrap_p_value(differences: Float[ndarray, " draws"]) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down adjustment of a family of p-values, in the order given; NaN stays NaN.
+    """Return Holm's step-down adjustment of a family of p-values, in order; NaN stays NaN.
 
     The k-th smallest of m becomes the largest of (m − j + 1)·p₍ⱼ₎ over j ≤ k, at most 1.
     Source: Holm (1979), A simple sequentially rejective multiple test procedure.
@@ -206,7 +210,7 @@ def compare(
     confidence: float = CONFIDENCE,
     seed: int = 0,
 ) -> Comparison:
-    """Mean of every metric and objective, and its difference to the baseline, with intervals.
+    """Return the mean of every metric and objective, and its difference to the baseline.
 
     A draw resamples the seeds and, independently, the prompts, both with replacement; it is the
     same for all objectives, and a prompt moves with all its pairs and in all seeds. Intervals are
@@ -270,7 +274,7 @@ def _grid(runs: Sequence[RunResult], objectives: list[str], seeds: list[int]) ->
 def _judge(
     grid: Grid, metric: str, baseline: int, draws: int, confidence: float, seed: int
 ) -> list[Entry]:
-    """The entries of one metric, an objective each."""
+    """Return the entries of one metric, an objective each."""
     totals = _totals(grid, metric)
     means, resampled = plain_means(totals), resampled_means(totals, draws=draws, seed=seed)
     differences = _differences(totals, resampled, baseline, confidence)
@@ -296,7 +300,7 @@ def _differences(
     baseline: int,
     confidence: float,
 ) -> dict[int, Difference]:
-    """The difference of every objective to the baseline, by the objective's place."""
+    """Return the difference of every objective to the baseline, by the objective's place."""
     means = plain_means(totals)
     others = [i for i in range(len(means)) if i != baseline]
     gaps = difference(resampled, resampled[:, [baseline]])
@@ -312,7 +316,7 @@ def _differences(
 
 
 def _totals(grid: Grid, metric: str) -> Totals:
-    """Sums and counts by prompt, the prompts of all seeds together."""
+    """Return sums and counts by prompt, the prompts of all seeds together."""
     for row in grid:
         for run, first in zip(row, grid[0], strict=True):
             _check_units(run, first, metric)
@@ -341,7 +345,7 @@ def _check_units(run: RunResult, first: RunResult, metric: str) -> None:
 
 
 def _seeds_ahead(totals: Totals, objective: int, baseline: int) -> int:
-    """In how many seeds the objective's own mean is above the baseline's."""
+    """Count the seeds in which the objective's own mean is above the baseline's."""
     per_seed: Float[ndarray, "objectives seeds"] = np.divide(
         totals.sums.sum(axis=0),
         totals.counts.sum(axis=0),

@@ -1,4 +1,4 @@
-"""What a report is made of: any mix of studies, suites, diagnoses, curves and runs."""
+"""The material of a report: any mix of studies, suites, diagnoses, curves and runs."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ class TrainedRun:
     curve: Mapping[str, Sequence[float]] = field(default_factory=dict)
     """Lists by name, against `step`, or `eval_step` for names that begin with `eval_`."""
     command: str = ""
-    """What was typed; empty where the record does not tell."""
+    """The command line; empty where the record does not tell."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class PolicyRun:
     label: str
     source: str
     document: AlignDocument
-    """Where `whole` is false, no more than what a demo's document holds of it."""
+    """Of a run that is not `whole`, only the fields that a demo's document holds."""
 
     @property
     def points(self) -> Sequence[LookBlock]:
@@ -112,12 +112,12 @@ class PolicyRun:
 
     @property
     def whole(self) -> bool:
-        """Whether the document is a run's own."""
+        """True if the document is a run's own, false if it is a part of a demo's."""
         return self.document.get("schema") == schema_of(AlignDocument)
 
     @property
     def has_gold(self) -> bool:
-        """Whether the truth was looked at."""
+        """True if gold was measured."""
         return self.points[0].get("gold") is not None
 
     @cached_property
@@ -156,7 +156,7 @@ class Material:
 
     @property
     def title(self) -> str:
-        """What the page is called."""
+        """The title of the page."""
         if len(self.studies) == 1 and self.only_studies:
             return next(iter(self.studies.values())).name
         models = [name for one in self.diagnoses for name in one.names]
@@ -167,7 +167,7 @@ class Material:
 
     @property
     def only_studies(self) -> bool:
-        """Whether there is nothing but studies."""
+        """True if there is nothing but studies."""
         others = (self.suites, self.diagnoses, self.optimizations, self.runs, self.policies)
         return not any(others)
 

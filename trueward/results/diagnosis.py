@@ -1,7 +1,7 @@
 """The document of `trueward diagnose`: `diagnostics.json`, every block of it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Literal, NotRequired
 
 from pydantic import AfterValidator
 from typing_extensions import TypedDict
@@ -75,7 +75,7 @@ class ShorterChosenBlock(TypedDict, total=False):
 
 
 class LengthBlock(TypedDict):
-    """Does the reward follow length, and does the data's own score?"""
+    """Correlation of length with the reward, and with the data's own score."""
 
     reward: CorrelationBlock
     gold: NotRequired[CorrelationBlock]
@@ -96,7 +96,7 @@ class ReliabilityRow(TypedDict):
 
 
 class CalibrationBlock(TypedDict):
-    """How far σ(m/T) is from the share of wins."""
+    """Distance of σ(m/T) from the share of wins."""
 
     ece: NumberOrNull
     brier: NotRequired[NumberOrNull]
@@ -108,7 +108,7 @@ class CalibrationBlock(TypedDict):
 
 
 class LogOddsBlock(TypedDict):
-    """Are margins log-odds? Calibration on half of the prompts."""
+    """Margins as log-odds: calibration on half of the prompts."""
 
     as_is: CalibrationBlock
     after_temperature: CalibrationBlock | None
@@ -116,7 +116,7 @@ class LogOddsBlock(TypedDict):
     fitted_on: NotRequired[int]
     """Pairs of the other half."""
     why_not: NotRequired[str]
-    """Why there is no temperature."""
+    """The reason that there is no temperature."""
 
 
 class SimilarityRow(TypedDict):
@@ -138,7 +138,7 @@ class SimilarPairsBlock(TypedDict):
 
 
 class EditBlock(TypedDict):
-    """What one edit does to the reward."""
+    """The effect of one edit on the reward."""
 
     family: NotRequired[str]
     responses: NotRequired[int]
@@ -162,7 +162,7 @@ class ReferenceBlock(TypedDict, total=False):
 
 
 class EditsBlock(TypedDict):
-    """How edits that should not decide move the reward."""
+    """The effect on the reward of edits that should not decide."""
 
     margin: NotRequired[NumberOrNull]
     """Mean clean margin, which shifts are in units of."""
@@ -205,7 +205,7 @@ class BestOfNBlock(TypedDict):
 
 
 class ProbeBlock(TypedDict):
-    """How a senseless answer fares among the real responses."""
+    """A senseless answer among the real responses."""
 
     beats_all: Interval
     """Share of prompts on which it beats them all."""
@@ -216,7 +216,7 @@ class ProbeBlock(TypedDict):
 
 
 class FlippedPairsBlock(TypedDict):
-    """Were flipped training labels learnt by heart?"""
+    """Flipped training labels: learnt by heart, or not."""
 
     clean: NotRequired[NumberOrNull]
     """Share of the flipped pairs that the model orders by the clean label."""
@@ -280,7 +280,7 @@ class ModelBlock(TypedDict):
 
 
 class LabelNoiseBlock(TypedDict):
-    """How accuracy falls with the rate of flipped training labels."""
+    """Fall of accuracy with the rate of flipped training labels."""
 
     slope: NumberOrNull
     """Accuracy per unit of flip rate."""
@@ -307,16 +307,16 @@ class DiagnosticsDocument(TypedDict):
     """Time of writing, ISO 8601."""
     command: NotRequired[str]
     """The exact command that reproduces it."""
-    environment: NotRequired[Mapping[str, Any]]
+    environment: NotRequired[Mapping[str, str]]
     """Versions and machine, as text."""
-    settings: NotRequired[Mapping[str, Any]]
-    """How responses were scored, and `probed`: prompts a set for edits and probes."""
+    settings: NotRequired[Mapping[str, object]]
+    """The way responses were scored, and `probed`: prompts a set for edits and probes."""
     train: NotRequired[str | None]
-    """Where the training data is."""
+    """Path of the training data."""
     reference: NotRequired[str | None]
     """Label of the model that edits are held against."""
     models: Annotated[Sequence[ModelBlock], AfterValidator(_same_sets)]
-    comparison: NotRequired[Mapping[str, Any] | None]
+    comparison: NotRequired[Mapping[str, object] | None]
     """As a study's, with models for objectives and one seed: `accuracy_SET` and `tau_SET` of each
     model less the first one's, paired by prompt; null where no set has pairs or scores."""
     label_noise: NotRequired[Mapping[str, LabelNoiseBlock] | None]

@@ -32,7 +32,7 @@ class FitBlock(TypedDict, total=False):
     peak_gain: NumberOrNull
     """Gold there; null: gold rises in the end; 0: best at the start."""
     reason: str
-    """Why there is no fit."""
+    """The reason that there is no fit."""
 
 
 class PeakBlock(TypedDict, total=False):
@@ -58,7 +58,7 @@ class CurveBlock(TypedDict):
     fit: FitBlock | None
     """Through gold above gold at n = 1; null with fewer than two sizes above 1."""
     peak: PeakBlock | None
-    """Where the fit peaks."""
+    """The peak of the fit."""
     best: NotRequired[PeakBlock | None]
     """The measured n with the highest gold."""
 
@@ -105,7 +105,7 @@ class BestOfNDocument(TypedDict):
     schema: Literal["trueward.bon/1"]
     made_of: NotRequired[Mapping[str, str]]
     """Digests of the rows and of each model's rewards."""
-    settings: NotRequired[Mapping[str, Any]]
+    settings: NotRequired[Mapping[str, object]]
     """`seed`, `source` (the file of rows), `models` (path by name); with models also `policy`,
     `truncated` (responses cut before scoring, by model) and `cut` (samples that ended at
     `max_new_tokens`)."""
@@ -126,10 +126,10 @@ class BestOfNDocument(TypedDict):
     differences: NotRequired[Sequence[GapBlock]]
     """Of each model to the first, for every n above 1."""
     notices: NotRequired[Sequence[str]]
-    """What to know before believing the curves, in words."""
+    """Reasons to doubt the curves, in words."""
     command: NotRequired[str]
     """The exact command that reproduces it."""
-    environment: NotRequired[Mapping[str, Any]]
+    environment: NotRequired[Mapping[str, str]]
     """Versions and machine, as text."""
 
 
@@ -164,7 +164,7 @@ class LookBlock(TypedDict):
 
 
 class AlarmBlock(TypedDict):
-    """Why, from which step on, and in words."""
+    """A sign that the policy exploits its reward model."""
 
     kind: str
     """`gold_falls` or `norms_drift`."""
@@ -192,21 +192,21 @@ class UsualNorms(TypedDict):
 
 
 class AlignSettingsBlock(TypedDict):
-    """What was run, of all that `AlignSettings` has."""
+    """The settings of the run: all of `AlignSettings` but the output folder and the stop."""
 
     policy: NotRequired[str]
     reward_models: Sequence[str]
     prompts: NotRequired[str]
     algorithm: str
     gold: NotRequired[str | None]
-    shaping: Mapping[str, Any]
+    shaping: Mapping[str, object]
     watch_prompts: NotRequired[int]
     watch_every: NotRequired[int]
     norm_data: NotRequired[str | None]
     max_length: NotRequired[int | None]
     truncation: NotRequired[str | None]
     seed: NotRequired[int]
-    training: NotRequired[Mapping[str, Any]]
+    training: NotRequired[Mapping[str, object]]
     """Fields of TRL's configuration."""
 
 
@@ -233,14 +233,14 @@ class AlignDocument(TypedDict):
 
     schema: Literal["trueward.align/1"]
     settings: AlignSettingsBlock
-    environment: NotRequired[Mapping[str, Any]]
+    environment: NotRequired[Mapping[str, str]]
     """Versions and machine, as text."""
     finished: bool
-    """Whether the run is over."""
+    """True once the run is over."""
     stopped: NotRequired[str | None]
     """`over-optimization` where an alarm ended the run."""
     criterion: NotRequired[str]
-    """What `best` is best in: `gold`, or `proxy` where there is none."""
+    """The measure in which `best` is best: `gold`, or `proxy` where there is none."""
     best: BestLook
     usual_norms: NotRequired[UsualNorms | None]
     alarms: Sequence[AlarmBlock]
@@ -290,7 +290,7 @@ class AlignDemoDocument(TypedDict):
     schema: Literal["trueward.align-demo/1"]
     seeds: NotRequired[int]
     algorithm: NotRequired[str]
-    training: NotRequired[Mapping[str, Any]]
+    training: NotRequired[Mapping[str, object]]
     """Fields of TRL's configuration."""
     runs: Sequence[DemoRun]
     verdict: Sequence[str]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NotRequired
+from typing import ClassVar, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -11,7 +11,7 @@ from trueward.results.document import Document, NumberOrNull
 
 
 class Identity(TypedDict, total=False):
-    """What scores were made of: what a later call must share to go on, or to take them as they are.
+    """Sources of scores, which a later call must share to go on, or to take them as they are.
 
     Beside these digests it holds the settings that change scores.
     """
@@ -38,16 +38,16 @@ class ScoreRecord(TypedDict):
     """Responses that were cut, as far as it is known."""
     longest: NotRequired[int | None]
     """Tokens of the longest response, as far as it is known."""
-    settings: NotRequired[Mapping[str, Any]]
-    """How `trueward eval` or `score` was called."""
+    settings: NotRequired[Mapping[str, object]]
+    """Settings of `trueward eval` or `score`."""
     command: NotRequired[str]
-    environment: NotRequired[Mapping[str, Any]]
+    environment: NotRequired[Mapping[str, str]]
     """Versions and machine, as text."""
 
 
 @dataclass(frozen=True)
 class TrainPrompts(Document):
-    """Which prompts a model was trained on: `train_prompts.json` beside its checkpoint."""
+    """The prompts that a model was trained on: `train_prompts.json` beside its checkpoint."""
 
     SCHEMA: ClassVar[str] = "trueward.train_prompts/1"
 
@@ -56,7 +56,7 @@ class TrainPrompts(Document):
 
 
 class TrainDocument(TypedDict, total=False):
-    """What `trueward train` came to: printed by `--json`, and in `train.json` as `result`."""
+    """The outcome of `trueward train`: printed by `--json`, and in `train.json` as `result`."""
 
     schema: Literal["trueward.train/1"]
     folder: str
@@ -71,7 +71,7 @@ class TrainDocument(TypedDict, total=False):
     scalars: Mapping[str, NumberOrNull]
     """Numbers by name."""
     notices: Sequence[str]
-    """What to know before believing the numbers, in words."""
+    """Reasons to doubt the numbers, in words."""
     environment: Mapping[str, str]
     """Versions and machine, as text."""
 
@@ -79,10 +79,10 @@ class TrainDocument(TypedDict, total=False):
 class TrainRecord(TypedDict):
     """`train.json` in the folder of a run of `trueward train`."""
 
-    job: Mapping[str, Any]
+    job: Mapping[str, object]
     """Every setting that two sittings of one job share."""
     command: NotRequired[str]
-    """What was typed."""
+    """The command line."""
     finished: bool
     result: NotRequired[TrainDocument]
     """Of a finished run."""
@@ -94,9 +94,9 @@ class CheckpointRecord(TypedDict, total=False):
     max_length: int | None
     """Longest sequence in tokens."""
     truncation: str | None
-    """What becomes of longer ones."""
+    """The treatment of longer ones."""
     text: bool | None
-    """Whether responses were joined as text rather than as messages."""
+    """True where responses were joined as text rather than as messages."""
 
 
 class FullCheckpointRecord(CheckpointRecord):
@@ -122,26 +122,26 @@ class ReportDocument(TypedDict):
     """Of the page."""
     created: str
     """Time of writing, ISO 8601."""
-    verdict: Sequence[Mapping[str, Any]]
+    verdict: Sequence[Mapping[str, object]]
     """`about`, `headline`, `findings`, `caveats`, `warnings`."""
-    studies: Sequence[Mapping[str, Any]]
+    studies: Sequence[Mapping[str, object]]
     """`trueward.study/1`, with `source`."""
-    suites: Sequence[Mapping[str, Any]]
+    suites: Sequence[Mapping[str, object]]
     """`trueward.suite/1`; a part of a suite has its own name in `suite`."""
-    suite_records: Sequence[Mapping[str, Any]]
+    suite_records: Sequence[Mapping[str, object]]
     """`of` (model and suite), and what the record beside the scores tells: `settings`,
     `environment`, `command`."""
-    suite_differences: Sequence[Mapping[str, Any]]
+    suite_differences: Sequence[Mapping[str, object]]
     """`suite`, `metric`, `scorer`, `baseline`, `estimate`, `p_value`, `p_holm`, `significant`,
     `significant_holm`."""
-    diagnostics: Sequence[Mapping[str, Any]]
+    diagnostics: Sequence[Mapping[str, object]]
     """`trueward.diagnostics/1`, with `source`."""
-    best_of_n: Sequence[Mapping[str, Any]]
+    best_of_n: Sequence[Mapping[str, object]]
     """`trueward.bon/1`, with `source`."""
-    runs: Sequence[Mapping[str, Any]]
+    runs: Sequence[Mapping[str, object]]
     """`label`, `folder`, `job` (settings), `finished`, `result` (`trueward.train/1`), `curve`
     (lists by name, against `step` or `eval_step`), `command` (empty where not told)."""
-    alignments: Sequence[Mapping[str, Any]]
+    alignments: Sequence[Mapping[str, object]]
     """`trueward.align/1`, with `source` and `label`."""
-    alignment_demos: Sequence[Mapping[str, Any]]
+    alignment_demos: Sequence[Mapping[str, object]]
     """`trueward.align-demo/1`, with `source`."""

@@ -36,7 +36,7 @@ class PairedDifference:
 
     @property
     def mark(self) -> str:
-        """What tables put behind it: `**`, `*` or nothing."""
+        """The mark that tables put behind it: `**`, `*` or nothing."""
         return "**" if self.significant_holm else "*" if self.significant else ""
 
 
@@ -59,7 +59,7 @@ class Entry:
     values: int
     """Values given, over all seeds."""
     undefined: int
-    """How many of them are NaN and left out of the mean."""
+    """Those of them that are NaN and left out of the mean."""
     difference: Difference | None
     """Null for the baseline itself."""
 
@@ -76,7 +76,7 @@ class Comparison:
     """In the order of the tables."""
     seeds: tuple[int, ...]
     resampled: str
-    """What the intervals cover: `prompts and seeds`, or `prompts` where there is one seed."""
+    """Covered by the intervals: `prompts and seeds`, or `prompts` where there is one seed."""
     draws: int
     """Resamplings."""
     confidence: Number
@@ -125,7 +125,7 @@ class NormBlock(MomentsBlock):
 
 
 class ShiftBlock(TypedDict, total=False):
-    """How a set's norms differ from the training data's: the set's minus training's."""
+    """Norms of a set minus those of the training data."""
 
     mean: NumberOrNull
     std: NumberOrNull
@@ -156,7 +156,7 @@ class SplitNorms(TypedDict):
     """Norms of the hidden states of one split, and how many directions they use."""
 
     responses: NotRequired[int]
-    """How many were read; of a diagnosis only."""
+    """Responses that were read; of a diagnosis only."""
     hidden: NormBlock
     """‖h‖ at the read-out, the head's input."""
     pre_norm: NormBlock | None
@@ -219,7 +219,7 @@ class RunResult(Document):
     objective: str
     """Canonical string of the objective; equal strings are the same objective."""
     label: str
-    """What tables and plots call it."""
+    """Its name in tables and plots."""
     seed: int
     """Of data order and head initialisation; runs of one seed are paired."""
     seconds: Number
@@ -268,7 +268,7 @@ class StudyResults(Document):
 
     @property
     def labels(self) -> dict[str, str]:
-        """What tables call each objective, by canonical string, in the order of the runs."""
+        """The name of each objective in tables, by canonical string, in the order of the runs."""
         return {run.objective: run.label for run in self.runs.values()}
 
     def to_dict(self) -> dict[str, Any]:

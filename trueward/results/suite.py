@@ -23,11 +23,11 @@ class ItemValues:
     """The prompt of each, which the bootstrap resamples."""
     values: Sequence[Number]
     tied: Sequence[bool]
-    """Whether equal rewards decided it."""
+    """True where equal rewards decided it."""
 
     @property
     def defined(self) -> int:
-        """How many values are not NaN."""
+        """The number of values that are not NaN."""
         return sum(not math.isnan(value) for value in self.values)
 
 
@@ -60,7 +60,7 @@ class SuiteResult(Document):
 
     suite: str
     scorer: str
-    """What gave the scores."""
+    """Label of the model or file that gave the scores."""
     primary: str
     """Name of the part one quotes."""
     parts: tuple[SuitePart, ...]
