@@ -215,10 +215,9 @@ def _pairs(
 
 def _flipped(pair: Row) -> Row:
     """Return the pair under the opposite label."""
-    sides = {"chosen": "rejected", "rejected": "chosen"}
     swapped = {
         f"{side}{what}": pair[f"{other}{what}"]
-        for side, other in sides.items()
+        for side, other in (("chosen", "rejected"), ("rejected", "chosen"))
         for what in ("", "_source", "_score")
     }
     return {**pair, **swapped, "flipped": True}
@@ -232,12 +231,7 @@ def _two_writers(
     So there are no ties.
     """
     for _ in range(_ATTEMPTS):
-        drawn = rng.sample(list(writers), 2)
-        texts = [write(rng, task, writer) for writer in drawn]
-        first, second = (
-            (text, writer.name, gold_reward(task, text))
-            for text, writer in zip(texts, drawn, strict=True)
-        )
+        first, second = _answers(rng, task, writers, 2)
         if abs(first[2] - second[2]) >= min_gap:
             return (second, first) if second[2] > first[2] else (first, second)
     raise AssertionError("unreachable: writers' answers always come to differ")
@@ -272,23 +266,22 @@ def _spoil(rng: Random, task: Task, text: str) -> str | None:
     return None
 
 
+def _answers(rng: Random, task: Task, writers: Sequence[Writer], count: int) -> list[Answer]:
+    """Draw an answer of each of `count` different writers."""
+    drawn = rng.sample(list(writers), count)
+    texts = [write(rng, task, writer) for writer in drawn]
+    return [(t, writer.name, gold_reward(task, t)) for t, writer in zip(texts, drawn, strict=True)]
+
+
 def _groups(
     config: WorldConfig, scenario: str, tasks: Tasks, writers: Sequence[Writer]
 ) -> "Dataset":
     rng = _stream(config, scenario)
     rows: list[Row] = []
     for name, task in tasks.items():
-        drawn = rng.sample(list(writers), RESPONSES_A_PROMPT)
-        texts = [write(rng, task, writer) for writer in drawn]
-        rows.append(
-            {
-                "prompt": format_prompt(task),
-                "prompt_id": name,
-                "responses": texts,
-                "sources": [writer.name for writer in drawn],
-                "scores": [gold_reward(task, text) for text in texts],
-            }
-        )
+        texts, sources, scores = zip(*_answers(rng, task, writers, RESPONSES_A_PROMPT), strict=True)
+        row = {"prompt": format_prompt(task), "prompt_id": name, "responses": list(texts)}
+        rows.append(row | {"sources": list(sources), "scores": list(scores)})
     return _dataset(rows)
 
 

@@ -47,24 +47,17 @@ def build_tokenizer() -> "PreTrainedTokenizerFast":
 
 def vocabulary_words() -> list[str]:
     """Return every word and mark, sorted: ids never depend on the order of drawing."""
-    phrases = [
-        phrase
-        for pool in (words.PHRASINGS, words.OPENERS, words.FILLERS, words.CLOSERS)
-        for phrase in pool.all
+    phrases = (words.PHRASINGS, words.OPENERS, words.FILLERS, words.CLOSERS)
+    pools = (words.TOPICS, words.ADJECTIVES, *phrases, *words.VALUES.values())
+    parts = [
+        *(phrase for pool in pools for phrase in pool.all),
+        *words.VERBS,
+        *words.KEY_BY_WORD,
+        CORRECTION,
+        *map(str, words.BUDGETS),
+        _PROMPT_WORDS,
+        *(writer.name for writer in train_writers(0.0)),
+        "- : , .",
     ]
-    values = [value for pool in words.VALUES.values() for value in pool.all]
-    text = " ".join(
-        [
-            *words.TOPICS.all,
-            *words.ADJECTIVES.all,
-            *words.VERBS,
-            *words.KEY_BY_WORD,
-            *values,
-            *(re.sub(r"\{\w+\}", " ", phrase) for phrase in [*phrases, CORRECTION]),
-            *map(str, words.BUDGETS),
-            _PROMPT_WORDS,
-            *(writer.name for writer in train_writers(0.0)),
-            "- : , .",
-        ]
-    )
-    return sorted(set(re.findall(r"\w+|[^\w\s]", text.lower())))
+    text = re.sub(r"\{\w+\}", " ", " ".join(parts)).lower()
+    return sorted(set(re.findall(r"\w+|[^\w\s]", text)))
