@@ -23,7 +23,8 @@ from trueward.alignment.responses import FILE, ScoredPrompts
 from trueward.diagnostics import BestOfNFit, best_of_n, best_of_n_kl, fit_best_of_n
 from trueward.diagnostics.over_optimization import dust, gains_above
 from trueward.errors import DataError, InputError
-from trueward.files import write_json
+from trueward.files import plain
+from trueward.results import BestOfNDocument, CurveBlock, write
 from trueward.runs import check_same, read_record, rows_digest
 from trueward.stats import (
     CONFIDENCE,
@@ -35,8 +36,6 @@ from trueward.stats import (
     significance,
 )
 from trueward.types import Estimate
-
-SCHEMA = "trueward.bon/1"
 
 
 @dataclass(frozen=True)
@@ -141,30 +140,24 @@ def best_of_n_curves(
     """
     counts = scored.counts
     sizes = _sizes(ns, counts)
-    values: dict[_Key, Float[ndarray, "rows ns"]] = {}
-    for label, rows in scored.proxies.items():
-        if [len(row) for row in rows] != counts:
-            raise DataError(f"best-of-n: {label} has rewards of other responses; score it again")
-        values[label, "proxy"] = best_of_n(rows, rows, sizes)
-        if scored.gold is not None:
-            values[label, "gold"] = best_of_n(rows, scored.gold, sizes)
-    means = {key: of_rows.mean(axis=0) for key, of_rows in values.items()}
-    resampled = _resampled(values, scored.prompts, draws, seed)
+    means = _means(scored, sizes, draws, seed)
     return BestOfN(
         tuple(sizes),
         tuple(best_of_n_kl(sizes).tolist()),
         len(set(scored.prompts)),
         len(counts),
         (min(counts), max(counts)),
-        tuple(_curve(label, sizes, means, resampled, confidence) for label in scored.proxies),
-        _differences([*scored.proxies], sizes, means, resampled, confidence) if scored.gold else (),
+        tuple(_curve(label, sizes, means, confidence) for label in scored.proxies),
+        _differences([*scored.proxies], sizes, means, confidence) if scored.gold else (),
         draws,
         confidence,
     )
 
 
-_Key = tuple[str, str]
-"""A model, and `proxy` or `gold`."""
+_Means = tuple[Float[ndarray, " ns"], Float[ndarray, "draws ns"]]
+"""By size the mean over rows, as measured and under each resampling of prompts."""
+_MeansOf = Mapping[tuple[str, str], _Means]
+"""The same by model and by `proxy` or `gold`."""
 
 
 def _sizes(ns: Sequence[int] | None, counts: list[int]) -> list[int]:
@@ -179,61 +172,58 @@ def _sizes(ns: Sequence[int] | None, counts: list[int]) -> list[int]:
     return sorted({1, *ns})
 
 
-def _resampled(
-    values: dict[_Key, ndarray], prompts: Sequence[str], draws: int, seed: int
-) -> dict[_Key, Float[ndarray, "draws ns"]]:
-    """Means under each draw, prompts resampled whole; NaN with one prompt, which never varies."""
-    index = {name: slot for slot, name in enumerate(dict.fromkeys(prompts))}
-    if len(index) == 1:
-        return {key: np.full((draws, rows.shape[1]), np.nan) for key, rows in values.items()}
-    slots = np.array([index[name] for name in prompts])
+def _means(scored: ScoredPrompts, sizes: list[int], draws: int, seed: int) -> _MeansOf:
+    """Resample prompts whole; draws are NaN with one prompt, which never varies."""
+    values: dict[tuple[str, str], ndarray] = {}
+    for label, rows in scored.proxies.items():
+        if [len(row) for row in rows] != scored.counts:
+            raise DataError(f"best-of-n: {label} has rewards of other responses; score it again")
+        values[label, "proxy"] = best_of_n(rows, rows, sizes)
+        if scored.gold is not None:
+            values[label, "gold"] = best_of_n(rows, scored.gold, sizes)
     wide = np.concatenate(list(values.values()), axis=1)
-    sums = np.zeros((len(index), wide.shape[1]))
-    np.add.at(sums, slots, wide)
-    counts = np.broadcast_to(np.bincount(slots).astype(float)[:, None, None], (*sums.shape, 1))
-    means = resampled_means(Totals(sums[:, :, None], counts), draws=draws, seed=seed)
-    return dict(zip(values, np.split(means, len(values), axis=1), strict=True))
+    index = {name: slot for slot, name in enumerate(dict.fromkeys(scored.prompts))}
+    if len(index) == 1:
+        drawn = np.full((draws, wide.shape[1]), np.nan)
+    else:
+        slots = np.array([index[name] for name in scored.prompts])
+        sums = np.zeros((len(index), wide.shape[1]))
+        np.add.at(sums, slots, wide)
+        counts = np.broadcast_to(np.bincount(slots).astype(float)[:, None, None], (*sums.shape, 1))
+        drawn = resampled_means(Totals(sums[:, :, None], counts), draws=draws, seed=seed)
+    parts = np.split(drawn, len(values), axis=1)
+    return {
+        key: (rows.mean(axis=0), part)
+        for (key, rows), part in zip(values.items(), parts, strict=True)
+    }
 
 
-def _curve(
-    label: str,
-    sizes: list[int],
-    means: dict[_Key, ndarray],
-    resampled: dict[_Key, ndarray],
-    confidence: float,
-) -> BestOfNCurve:
+def _curve(label: str, sizes: list[int], means: _MeansOf, confidence: float) -> BestOfNCurve:
     def estimates(kind: str) -> tuple[Estimate, ...]:
-        draws = resampled[label, kind]
-        return tuple(
-            estimate(float(mean), draws[:, i], confidence)
-            for i, mean in enumerate(means[label, kind])
-        )
+        measured, drawn = means[label, kind]
+        of_sizes = zip(measured, drawn.T, strict=True)
+        return tuple(estimate(float(mean), draws, confidence) for mean, draws in of_sizes)
 
+    proxy = estimates("proxy")
     if (label, "gold") not in means:
-        return BestOfNCurve(label, estimates("proxy"), None, None, None, None)
-    gold, draws = means[label, "gold"], resampled[label, "gold"]
-    fits = len(sizes) > 2
-    return BestOfNCurve(
-        label,
-        estimates("proxy"),
-        estimates("gold"),
-        fit_best_of_n(sizes, gold, start=float(gold[0])) if fits else None,
-        _fitted_peak(sizes, gold, draws, confidence) if fits else None,
-        _measured_peak(sizes, gold, draws, confidence),
-    )
+        return BestOfNCurve(label, proxy, None, None, None, None)
+    gold, drawn = means[label, "gold"]
+    drawn = drawn[~np.isnan(drawn).any(axis=1)]
+    best = _measured_peak(sizes, gold, drawn, confidence)
+    if len(sizes) <= 2:
+        return BestOfNCurve(label, proxy, estimates("gold"), None, None, best)
+    fit = fit_best_of_n(sizes, gold, start=float(gold[0]))
+    peak = _fitted_peak(fit, sizes, drawn, confidence)
+    return BestOfNCurve(label, proxy, estimates("gold"), fit, peak, best)
 
 
 def _differences(
-    labels: list[str],
-    sizes: list[int],
-    means: dict[_Key, ndarray],
-    resampled: dict[_Key, ndarray],
-    confidence: float,
+    labels: list[str], sizes: list[int], means: _MeansOf, confidence: float
 ) -> tuple[GoldDifference, ...]:
     first, found = labels[0], []
     for label in labels[1:]:
-        gap, draws = (difference(of[label, "gold"], of[first, "gold"]) for of in (means, resampled))
-        found += [(label, n, gap[i], draws[:, i]) for i, n in enumerate(sizes) if n > 1]
+        gap, drawn = map(difference, means[label, "gold"], means[first, "gold"])
+        found += [(label, n, gap[i], drawn[:, i]) for i, n in enumerate(sizes) if n > 1]
     tested = significance([gap for *_, gap, _ in found], [drawn for *_, drawn in found], confidence)
     return tuple(
         GoldDifference(label, first, n, one.estimate, one.p_value, one.p_holm)
@@ -242,46 +232,35 @@ def _differences(
 
 
 def _fitted_peak(
-    ns: Sequence[int],
-    gold: Float[ndarray, " ns"],
-    draws: Float[ndarray, "draws ns"],
-    confidence: float,
+    fit: BestOfNFit, sizes: list[int], drawn: Float[ndarray, "draws ns"], confidence: float
 ) -> Peak:
-    """Return the peak of R = d(α − βd), and of the same fit made anew on every draw."""
-    fit = fit_best_of_n(ns, gold, start=float(gold[0]))
+    """Return the peak of the fit, and of the same fit made anew on every draw."""
     # least squares is linear in gold: the fit of a draw is the sum of those of its parts
-    parts = [fit_best_of_n(ns, unit, start=0.0) for unit in np.eye(len(ns))]
-    defined = _defined(draws)
-    gains = gains_above(defined, defined[:, :1]) if defined.size else defined
+    parts = [fit_best_of_n(sizes, unit, start=0.0) for unit in np.eye(len(sizes))]
+    gains = gains_above(drawn, drawn[:, :1]) if drawn.size else drawn
     alphas, betas = gains @ [p.alpha for p in parts], gains @ [p.beta for p in parts]
-    drawn = [
+    peaks = [
         BestOfNFit(float(a), float(b), math.nan, math.nan, fit.points, fit.reach).peak_n
         for a, b in zip(alphas, betas, strict=True)
     ]
-    return _peak(fit.peak_n, np.array(drawn), max(ns), confidence)
+    return _peak(fit.peak_n, np.array(peaks), max(sizes), confidence)
 
 
 def _measured_peak(
-    ns: Sequence[int],
+    sizes: list[int],
     gold: Float[ndarray, " ns"],
-    draws: Float[ndarray, "draws ns"],
+    drawn: Float[ndarray, "draws ns"],
     confidence: float,
 ) -> Peak:
     """Return the measured size whose mean gold is highest, the smallest of several."""
-    sizes = np.asarray(ns, dtype=np.float64)
-    drawn = sizes[_highest(_defined(draws))]
-    return _peak(float(sizes[_highest(gold[None])[0]]), drawn, max(ns), confidence)
 
+    def peaks(rows: Float[ndarray, "rows ns"]) -> Float[ndarray, " rows"]:
+        if not rows.size:
+            return np.zeros(0)
+        highest = rows >= rows.max(axis=1, keepdims=True) - dust(rows)  # up to rounding
+        return np.array(sizes, dtype=np.float64)[highest.argmax(axis=1)]
 
-def _highest(rows: Float[ndarray, "rows ns"]) -> ndarray:
-    """Return in each row the first place whose value is the highest, up to rounding."""
-    if not rows.size:
-        return np.zeros(0, dtype=np.int64)
-    return np.asarray((rows >= rows.max(axis=1, keepdims=True) - dust(rows)).argmax(axis=1))
-
-
-def _defined(draws: Float[ndarray, "draws ns"]) -> Float[ndarray, "defined ns"]:
-    return draws[~np.isnan(draws).any(axis=1)]
+    return _peak(float(peaks(gold[None])[0]), peaks(drawn), max(sizes), confidence)
 
 
 def _peak(value: float, drawn: ndarray, largest: int, confidence: float) -> Peak:
@@ -295,14 +274,14 @@ def _peak(value: float, drawn: ndarray, largest: int, confidence: float) -> Peak
 
 def best_of_n_document(
     result: BestOfN, scored: ScoredPrompts, settings: Mapping[str, Any]
-) -> dict[str, Any]:
+) -> BestOfNDocument:
     """Return the result with what it was made of, as `bon.json` has it."""
     gold = None if scored.gold is None else [row.tolist() for row in scored.gold]
     made_of = {"rows": rows_digest([{"prompts": scored.prompts, "gold": gold}])}
     for label, rows in scored.proxies.items():
         made_of[f"rewards of {label}"] = rows_digest([{"rewards": [row.tolist() for row in rows]}])
     return {
-        "schema": SCHEMA,
+        "schema": "trueward.bon/1",
         "made_of": made_of,
         "settings": dict(settings),
         "n": result.ns,
@@ -313,19 +292,19 @@ def best_of_n_document(
         "draws": result.draws,
         "confidence": result.confidence,
         "curves": [_curve_document(curve) for curve in result.curves],
-        "differences": [asdict(one) for one in result.differences],
+        "differences": plain([asdict(one) for one in result.differences]),
         "notices": result.notices,
     }
 
 
-def _curve_document(curve: BestOfNCurve) -> dict[str, Any]:
+def _curve_document(curve: BestOfNCurve) -> CurveBlock:
     found = asdict(curve)
     if curve.fit is not None:
         found["fit"] |= {"peak_d": curve.fit.peak_d, "peak_gain": curve.fit.peak_gain}
-    return {"model": found.pop("label"), **found}
+    return plain({"model": found.pop("label"), **found})
 
 
-def write_document(found: Mapping[str, Any], folder: Path, *, overwrite: bool) -> Path:
+def write_document(found: BestOfNDocument, folder: Path, *, overwrite: bool) -> Path:
     """Write `bon.json`; one of the same rows is replaced, with other sizes or further models.
 
     Raises:
@@ -337,5 +316,5 @@ def write_document(found: Mapping[str, Any], folder: Path, *, overwrite: bool) -
         shared = {name: found["made_of"].get(name, value) for name, value in earlier.items()}
         check_same(path, path, shared or found["made_of"])
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(found, path)
+    write(found, path)
     return path

@@ -20,7 +20,7 @@ from trueward.evaluate import ScoredRows, ScoreSettings, score_rows
 from trueward.evaluate.scoring import reward_file, rows_identity
 from trueward.models import check_base
 from trueward.runs import Begin, RowFile, check_apart, read_record, rows_digest, silent
-from trueward.types import Prompt
+from trueward.types import Prompt, Row
 
 PROXY = "proxy"
 SAMPLES = "samples.jsonl"
@@ -120,7 +120,7 @@ def _finite(one: Any) -> bool:
         return False
 
 
-def _prompt_name(fields: Mapping[str, Any], where: str) -> str:
+def _prompt_name(fields: Row, where: str) -> str:
     if fields.get("prompt") is None:
         raise DataError(f"{where}: expected a field 'prompt'; got {', '.join(fields) or 'nothing'}")
     return rows_digest([{"prompt": fields["prompt"]}])
@@ -203,7 +203,7 @@ def response_rows(
 
 
 def _sample(
-    sampler: Sampler, prompts: list[dict[str, Any]], out: RowFile, *, overwrite: bool, begin: Begin
+    sampler: Sampler, prompts: list[Row], out: RowFile, *, overwrite: bool, begin: Begin
 ) -> None:
     for number, row in enumerate(prompts):
         if taken := {"responses", "cut"} & row.keys():
@@ -290,7 +290,7 @@ def _checked_rows(source: str) -> Iterator[Prompt]:
         yield one
 
 
-def _with_gold(source: str) -> Iterator[dict[str, Any]]:
+def _with_gold(source: str) -> Iterator[Row]:
     for one in _rows_of_responses(source):
         yield {**one.extras, "gold": world_gold(one.extras, one.responses, one.where)}
 
@@ -357,7 +357,7 @@ def _selection_rows(source: str, n: int | None) -> Iterator[Prompt]:
         yield replace(one, responses=one.responses[:n])
 
 
-def _with_best(prompt: Prompt, rewards: Sequence[float]) -> dict[str, Any]:
+def _with_best(prompt: Prompt, rewards: Sequence[float]) -> Row:
     """Return the row with its best response, the first of equals, instead of all of them."""
     best = max(range(len(rewards)), key=rewards.__getitem__)
     kept = {name: value for name, value in prompt.extras.items() if name != "responses"}

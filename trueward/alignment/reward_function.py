@@ -22,6 +22,9 @@ from trueward.scorer import Scorer
 from trueward.settings import Shaping
 from trueward.types import Turns
 
+BATCH_FILE = "offending_batch.json"
+REFERENCE = "reference"
+"""The data set's column with the answer that centring compares with."""
 _EPSILON = 1e-8
 
 
@@ -70,11 +73,6 @@ def rescale(
     if shaping.normalize:
         rewards = (rewards - moments.mean) / moments.std
     return rewards if shaping.clip is None else np.clip(rewards, -shaping.clip, shaping.clip)
-
-
-BATCH_FILE = "offending_batch.json"
-REFERENCE = "reference"
-"""The data set's column with the answer that centring compares with."""
 
 
 class RewardFunction:
@@ -131,7 +129,9 @@ class RewardFunction:
             scores = scores - self._reference_scores(prompts, columns.get(REFERENCE))
         rewards = combine(scores, self.shaping)
         if self.shaping.normalize:
-            self.moments = self.moments.with_batch(np.asarray(_of_all_ranks(rewards.tolist())))
+            several = PartialState().num_processes > 1
+            seen = np.asarray(gather_object(rewards.tolist())) if several else rewards
+            self.moments = self.moments.with_batch(seen)
         shaped = rescale(rewards, self.moments, self.shaping)
         self.batch |= {"scores": scores.tolist(), "rewards": shaped.tolist()}
         return shaped.tolist()
@@ -188,10 +188,6 @@ def reward_function(
     """Make a TRL reward function of a reward model, or several: `RLOOTrainer(reward_funcs=…)`."""
     several = [scorers] if isinstance(scorers, Scorer) else scorers
     return RewardFunction(several, shaping, folder=folder)
-
-
-def _of_all_ranks(values: list[float]) -> list[float]:
-    return gather_object(values) if PartialState().num_processes > 1 else values
 
 
 class RemoteReward:

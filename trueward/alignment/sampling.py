@@ -24,7 +24,7 @@ from trueward.goldworld import (
 from trueward.models import position_limit
 from trueward.runs import Advance
 from trueward.settings import SamplingSettings
-from trueward.types import Turns
+from trueward.types import Row, Turns
 
 
 @dataclass(frozen=True)
@@ -138,9 +138,7 @@ class Sampler:
             "gold_world": self.gold_world,
         }
 
-    def answers(
-        self, prompts: Sequence[Mapping[str, Any]]
-    ) -> Callable[[Sequence[int], Advance], list[dict[str, Any]]]:
+    def answers(self, prompts: Sequence[Row]) -> Callable[[Sequence[int], Advance], list[Row]]:
         """Check all rows; return a function from places among them to rows with responses.
 
         Raises:
@@ -150,7 +148,7 @@ class Sampler:
         policy = Policy(self.path, self.settings, self.device)
         turns = [_prompt(policy, row, number) for number, row in enumerate(prompts)]
 
-        def answer(numbers: Sequence[int], advance: Advance) -> list[dict[str, Any]]:
+        def answer(numbers: Sequence[int], advance: Advance) -> list[Row]:
             rows = []
             for number in numbers:
                 drawn = policy.sample(turns[number], number)
@@ -164,7 +162,7 @@ class Sampler:
         return answer
 
 
-def _prompt(policy: Policy, row: Mapping[str, Any], number: int) -> Turns:
+def _prompt(policy: Policy, row: Row, number: int) -> Turns:
     where = f"row {number}"
     if row.get("prompt") is None:
         raise DataError(f"{where}: expected a field 'prompt'; got {', '.join(row) or 'nothing'}")
@@ -185,12 +183,12 @@ class WorldSource:
     """A prompt, where writers answer."""
     seed: int = 0
 
-    def prompt_rows(self) -> list[dict[str, Any]]:
+    def prompt_rows(self) -> list[Row]:
         """Return rows `{prompt_id, prompt}`. Raises DataError for a count it cannot draw."""
         tasks = self._tasks().items()
         return [{"prompt_id": name, "prompt": format_prompt(task)} for name, task in tasks]
 
-    def written_rows(self) -> Iterator[dict[str, Any]]:
+    def written_rows(self) -> Iterator[Row]:
         """Yield rows with responses of the training writers, and their gold scores."""
         writers = train_writers(WorldConfig.cue_strength)
         for name, task in self._tasks().items():
