@@ -357,7 +357,7 @@ def _selection_rows(source: str, n: int | None) -> Iterator[Prompt]:
         yield replace(one, responses=one.responses[:n])
 
 
-def _with_best(prompt: Prompt, rewards: Sequence[float]) -> Row:
+def _with_best(prompt: Prompt, rewards: Sequence[float]) -> dict[str, Any]:
     """Return the row with its best response, the first of equals, instead of all of them."""
     best = max(range(len(rewards)), key=rewards.__getitem__)
     kept = {name: value for name, value in prompt.extras.items() if name != "responses"}

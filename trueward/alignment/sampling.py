@@ -149,7 +149,7 @@ class Sampler:
         turns = [_prompt(policy, row, number) for number, row in enumerate(prompts)]
 
         def answer(numbers: Sequence[int], advance: Advance) -> list[Row]:
-            rows = []
+            rows: list[Row] = []
             for number in numbers:
                 drawn = policy.sample(turns[number], number)
                 row = {**prompts[number], "responses": list(drawn.texts), "cut": drawn.cut}
