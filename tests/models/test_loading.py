@@ -14,7 +14,7 @@ from transformers import AutoModelForSequenceClassification, BartConfig
 
 from trueward.errors import DataError, InputError, ModelError
 from trueward.evaluate import model_digest
-from trueward.export.folder import read_record
+from trueward.export.rewardbench import read_record
 from trueward.models import load_for_training, load_reward_model, score_sequences
 from trueward.scorer import Scorer
 

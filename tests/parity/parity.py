@@ -29,8 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from trueward.export import export_for_rewardbench
-from trueward.export.pairs import read_pairs
-from trueward.export.rewardbench import MODEL_TYPES
+from trueward.export.rewardbench import MODEL_TYPES, read_pairs
 from trueward.scorer import Scorer
 
 TOLERANCE = 1e-4

@@ -1,30 +1,32 @@
-"""For the official `rewardbench` package 0.1.4, which pins transformers 4.51.0."""
+"""Export for the official `rewardbench` package 0.1.4, which pins transformers 4.51.0."""
 
+import json
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoConfig
 
-from trueward.errors import ModelError
-from trueward.export.folder import (
-    MARK,
-    Exported,
-    check_free,
-    read,
-    read_record,
-    write,
-)
-from trueward.export.pairs import Pair, read_pairs, write_pairs
-from trueward.export.tokens import save_tokenizer
-from trueward.export.transformers_4 import config_4
-from trueward.models import ADAPTER_FILE, checkpoint_file, pooling_of
-from trueward.runs import written_aside
+from trueward.data import PairingReport, load_rows, to_messages, to_pairs
+from trueward.errors import DataError, ModelError
+from trueward.export.transformers_4 import config_4, read_plain, save_tokenizer, write_plain
+from trueward.models import ADAPTER_FILE, checkpoint_file, pooling_of, read_object
+from trueward.runs import Run, RunKind, written_aside
 from trueward.scorer import RECORD_FILE, Scorer
-from trueward.types import Turns
+from trueward.types import Message, Turns
+
+Pair = dict[str, list[Message]]
 
 PAIRS_FILE = "pairs.jsonl"
+MARK = "exported_for"
+"""The key of `trueward.json` that only exports have."""
+EXPORT_RUN = RunKind(
+    foreign="is not empty; choose another, or give --overwrite",
+    marks=((RECORD_FILE, MARK),),
+    irremovable="holds no export of ours; --overwrite will not remove it; choose another",
+)
 _MODEL_TYPES = """
 albert bart bert big_bird bigbird_pegasus biogpt bloom camembert code_llama convbert ctrl
 data2vec-text deberta deberta-v2 diffllama distilbert electra ernie esm falcon flaubert fnet
@@ -37,6 +39,19 @@ xlm-roberta-xl xlnet xmod yoso zamba zamba2
 """
 MODEL_TYPES = frozenset(_MODEL_TYPES.split())
 """Text models with a `*ForSequenceClassification` class in transformers 4.51.0."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export wrote."""
+
+    folder: Path
+    changes: tuple[str, ...]
+    """What differs from the checkpoint, and what to know: one line each."""
+    command: str
+    """How the target is run on it, as a shell line."""
+    pairs: int | None = None
+    """Pairs converted, where data was given."""
 
 
 def export_for_rewardbench(
@@ -52,7 +67,7 @@ def export_for_rewardbench(
         ModelError: no reward model, one that transformers 4.51 lacks, or no pad token.
         DataError: pairs that the package would change.
     """
-    check_free(folder, overwrite=overwrite)
+    _check_free(folder, overwrite=overwrite)
     _check_model(checkpoint)
     read_in, report = read_pairs(data) if data is not None else (None, None)
     adapter = checkpoint_file(checkpoint, ADAPTER_FILE) is not None
@@ -64,14 +79,31 @@ def export_for_rewardbench(
         scorer.model = scorer.model.merge_and_unload()
     with written_aside(folder) as aside:
         changes += _save_model(scorer.model, aside) + save_tokenizer(scorer, aside)
-        write(aside / RECORD_FILE, read_record(checkpoint) | {MARK: "rewardbench"})
+        write_plain(aside / RECORD_FILE, read_record(checkpoint) | {MARK: "rewardbench"})
         if read_in is not None:
-            write_pairs(read_in, aside / PAIRS_FILE)
+            lines = (json.dumps(pair, ensure_ascii=False) + "\n" for pair in read_in)
+            (aside / PAIRS_FILE).write_text("".join(lines), encoding="utf-8")
     if report is not None:
         changes.append(f"{PAIRS_FILE}: {report}")
     changes += _over_length(scorer, read_in or [])
     command = _command(scorer.model, folder, with_data=data is not None)
     return Exported(folder, tuple(changes), command, None if read_in is None else len(read_in))
+
+
+def read_record(folder: str | Path) -> dict[str, Any]:
+    """Return what training or an export wrote beside a checkpoint; empty where there is nothing.
+
+    Raises:
+        ModelError: it is damaged.
+    """
+    return read_object(str(folder), RECORD_FILE)
+
+
+def _check_free(folder: Path, *, overwrite: bool) -> None:
+    run = Run(folder, EXPORT_RUN)
+    if overwrite and run.occupied():
+        read_record(folder)
+    run.claim(overwrite=overwrite)
 
 
 def _check_model(checkpoint: str) -> None:
@@ -96,9 +128,9 @@ def _check_model(checkpoint: str) -> None:
 def _save_model(model: Any, folder: Path) -> list[str]:
     model.save_pretrained(folder)
     file = folder / "config.json"
-    before = read(file)
+    before = read_plain(file)
     after = config_4(before)
-    write(file, after)
+    write_plain(file, after)
     gone, new = sorted(set(before) - set(after)), sorted(set(after) - set(before))
     return [f"config.json: {', '.join(gone)} became {', '.join(new)}"] if gone else []
 
@@ -115,7 +147,7 @@ def _over_length(scorer: Scorer, pairs: list[Pair]) -> list[str]:
 
 
 def _command(model: Any, folder: Path, *, with_data: bool) -> str:
-    """The package pads left, which moves absolute positions and an encoder's first token."""
+    """Return the shell line; batches of one where padding left would move what the model reads."""
     rotary = getattr(model.config, "rope_parameters", None) is not None
     words = ["rewardbench", f"--model={folder}"]
     if with_data:
@@ -124,3 +156,56 @@ def _command(model: Any, folder: Path, *, with_data: bool) -> str:
     if not rotary or pooling_of(model) != "last":
         words.append("--batch_size=1")
     return shlex.join(words)
+
+
+def read_pairs(source: str) -> tuple[list[Pair], PairingReport]:
+    """Return `{"chosen": messages, "rejected": messages}` of each pair; texts become messages.
+
+    The package calls the turns of a prompt user and assistant in alternation, whatever their
+    roles, takes one response message, and knows no tools. Other conversations would be scored as
+    something else, and are refused.
+
+    Raises:
+        DataError: no pairs there, or a conversation that the package would change.
+    """
+    pairs, report = to_pairs(load_rows(source))
+    if "chosen" not in pairs.column_names:
+        raise DataError(f"{source}: expected text or messages, got tokens; give the text itself")
+    rows = to_messages(pairs)
+    return [_pair(row, f"{source}, pair {i}") for i, row in enumerate(rows)], report
+
+
+def _pair(row: dict[str, Any], where: str) -> Pair:
+    for field in ("tools", "chat_template_kwargs"):
+        if row.get(field):
+            raise DataError(f"{where}, field {field!r}: rewardbench cannot take it; leave it out")
+    prompt = _turns(row["prompt"], where, "prompt")
+    roles = [message["role"] for message in prompt]
+    expected = [("user", "assistant")[i % 2] for i in range(len(roles))]
+    if roles != expected or len(roles) % 2 == 0:
+        raise DataError(
+            f"{where}, field 'prompt': expected turns of user and assistant in alternation that "
+            f"end with the user, got {', '.join(roles) or 'none'}; rewardbench takes no other"
+        )
+    return {side: prompt + _response(row[side], where, side) for side in ("chosen", "rejected")}
+
+
+def _response(turns: list[Message], where: str, field: str) -> list[Message]:
+    response = _turns(turns, where, field)
+    roles = [message["role"] for message in response]
+    if roles != ["assistant"]:
+        raise DataError(
+            f"{where}, field {field!r}: expected one message of the assistant, "
+            f"got {', '.join(roles) or 'none'}; rewardbench takes no other"
+        )
+    return response
+
+
+def _turns(turns: list[Message], where: str, field: str) -> list[Message]:
+    for message in turns:
+        if not isinstance(message["content"], str):
+            raise DataError(
+                f"{where}, field {field!r}: expected text as content, got "
+                f"{type(message['content']).__name__}; rewardbench takes text only"
+            )
+    return [{"role": m["role"], "content": m["content"]} for m in turns]
