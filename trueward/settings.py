@@ -1,27 +1,40 @@
-"""Settings of scoring, sampling and policy training.
+"""Settings of scoring, sampling, policy training and studies.
 
 A field with a help is a flag of that name: `trueward.cli.flags` reads its type, default, choices
 and help here. Nothing here imports torch before a model is loaded, so that `--help` is quick.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal
 
 from trueward.errors import InputError
 
 if TYPE_CHECKING:
     from trueward.scorer import Scorer
 
+OBJECTIVES = ("bt", "bsr", "aplot", "aplot + bsr", "bt + contrast")
+"""What a study compares if it is not told."""
 ALGORITHMS = ("rloo", "grpo", "ppo")
 DTYPES = ("float32", "bfloat16", "float16")
 ENSEMBLES = ("mean", "worst", "uncertainty")
+ENGINES = ("local", "ray")
 TRUNCATIONS = ("error", "truncate_left", "truncate_right")
 
 
-def setting(default: Any, meaning: str, **flag: Any) -> Any:
-    """Return a dataclass field with a default, and what its flag says: help, choices, metavar."""
-    return field(default=default, metadata={"help": meaning, **flag})
+def setting(default: Any, meaning: str, **how: Any) -> Any:
+    """Return a dataclass field that knows its flag.
+
+    Args:
+        default: its default; a mapping is copied.
+        meaning: the flag's help.
+        how: the flag's `choices` and `metavar`; `settles=False` on what may change when a study
+            goes on.
+    """
+    metadata = {"help": meaning, **how}
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
@@ -190,3 +203,78 @@ class AlignSettings:
         """Return the settings that two sittings of one run must share."""
         free = ("output_dir", "stop_on_overoptimization")
         return {name: v for name, v in asdict(self).items() if name not in free}
+
+
+@dataclass(frozen=True)
+class StudySettings:
+    """Everything a study depends on; each field is a flag or a YAML key.
+
+    Raises:
+        InputError: a field is out of range, or an objective is unknown.
+    """
+
+    output_dir: str = setting(
+        "runs/study", "folder of the results (default runs/study)", settles=False
+    )
+    data: str = setting(
+        "goldworld", "goldworld (default), or a file or hub name of scored responses"
+    )
+    model_name_or_path: str | None = setting(None, "base model, needed with your own data")
+    objectives: tuple[str, ...] = setting(OBJECTIVES, "what to compare", settles=False)
+    seeds: int = setting(3, "runs of each objective (default 3)", settles=False)
+    """They have the seeds 0, 1, …"""
+    minutes: float | None = setting(
+        None, "begin a third and further seed only while it fits this time", settles=False
+    )
+    workers: int = setting(0, "runs at a time (default: one a GPU or core)", settles=False)
+    engine: Literal["local", "ray"] = setting(
+        "local", "where runs are executed", choices=ENGINES, settles=False
+    )
+    accuracy_threshold: float = setting(0.75, "pair accuracy whose first step is reported")
+    probe_pairs: int = setting(128, "held-out pairs followed during training")
+    keep_models: bool = setting(True, "leave each trained model in its run's folder", settles=False)
+    world: dict[str, Any] = setting({}, "the gold world's dials (WorldConfig)")
+    split: dict[str, Any] = setting({}, "the scenario split (split_scenarios)")
+    training: dict[str, Any] = setting({}, "training arguments (RewardConfig)")
+
+    def __post_init__(self) -> None:
+        from trueward.objectives import objective  # imports torch
+
+        self._check_types()
+        object.__setattr__(self, "objectives", tuple(self.objectives))
+        if not self.objectives:
+            raise InputError("objectives: expected at least one, got none; name e.g. bt")
+        canonical = [str(objective(spec)) for spec in self.objectives]
+        if len(set(canonical)) < len(canonical):
+            raise InputError(f"objectives: {', '.join(self.objectives)} names one twice; keep one")
+        if self.seeds < 1:
+            raise InputError(f"seeds: expected at least 1, got {self.seeds}")
+        if self.engine not in ENGINES:
+            raise InputError(f"engine: expected local or ray, got {self.engine!r}")
+        if self.data != "goldworld" and self.model_name_or_path is None:
+            raise InputError("model_name_or_path: name the base model to train on your data")
+
+    def _check_types(self) -> None:
+        kinds: dict[str, tuple[tuple[type, ...], str]] = {
+            "objectives": ((list, tuple), "a list of objectives"),
+            "seeds": ((int,), "a whole number"),
+            "workers": ((int,), "a whole number"),
+            "probe_pairs": ((int,), "a whole number"),
+            "minutes": ((int, float, type(None)), "a number"),
+            "accuracy_threshold": ((int, float), "a number"),
+            "world": ((dict,), "a mapping"),
+            "split": ((dict,), "a mapping"),
+            "training": ((dict,), "a mapping"),
+        }
+        for name, (kind, words) in kinds.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind) or isinstance(value, bool):
+                raise InputError(f"{name}: expected {words}, got {value!r}")
+        for name in ("seed", "output_dir", "objective"):
+            if name in self.training:
+                raise InputError(f"training.{name}: the study sets it for each run; leave it out")
+
+    def settled(self) -> dict[str, Any]:
+        """Return the part that two sittings of one study must share."""
+        values = asdict(self)
+        return {f.name: values[f.name] for f in fields(self) if f.metadata.get("settles", True)}

@@ -5,8 +5,9 @@ import pytest
 
 from trueward.errors import InputError, ModelError, OutputExistsError
 from trueward.results import RunResult, Scores
+from trueward.settings import StudySettings
 from trueward.training.study import Sitting, slug, study
-from trueward.training.study_plan import StudySettings, settings_from
+from trueward.training.study_plan import settings_from
 
 WORLD = {
     "train_pairs": 32,

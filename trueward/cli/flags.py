@@ -43,7 +43,7 @@ def add_fields(
         number = f"{default:g}" if isinstance(default, float) else default
         parser.add_argument(
             f"--{name}",
-            type=next(one for one in (int, float, str) if one in kind),
+            type=next((one for one in (int, float) if one in kind), str),
             default=default,
             choices=about.get("choices"),
             metavar=about.get("metavar"),

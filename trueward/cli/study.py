@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trueward.cli import Outcome
-from trueward.cli.flags import assignments, read_config, split_list
+from trueward.cli.flags import add_fields, assignments, read_config, split_list
 from trueward.errors import InputError
+from trueward.settings import StudySettings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,17 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--objectives", type=split_list, help="comma-separated, e.g. 'bt, aplot + bsr(weight=0.01)'"
     )
-    parser.add_argument("--seeds", type=int, help="runs of each objective (default 3)")
-    parser.add_argument(
-        "--data", help="goldworld (default), or a file or hub name of scored responses"
-    )
-    parser.add_argument("--model_name_or_path", help="base model, needed with your own data")
-    parser.add_argument("--output_dir", help="folder of the results (default runs/study)")
-    parser.add_argument(
-        "--minutes", type=float, help="begin a third and further seed only while it fits this time"
-    )
-    parser.add_argument("--workers", type=int, help="runs at a time (default: one a GPU or core)")
-    parser.add_argument("--engine", choices=["local", "ray"], help="where runs are executed")
+    names = ("seeds", "data", "model_name_or_path", "output_dir", "minutes", "workers", "engine")
+    add_fields(parser, StudySettings, *names, defaults=False)
     parser.add_argument(
         "--set",
         action="append",
@@ -72,8 +64,6 @@ def run(args: argparse.Namespace) -> Outcome:
 
 
 def _values(args: argparse.Namespace) -> dict[str, Any]:
-    from trueward.training.study_plan import StudySettings
-
     names = [f.name for f in fields(StudySettings)]
     values = read_config(args.config, names)
     given = {n: getattr(args, n) for n in names if getattr(args, n, None) is not None}

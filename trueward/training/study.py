@@ -21,16 +21,18 @@ from trueward.objectives import objective
 from trueward.processes import cores, in_processes, quiet
 from trueward.results import RunResult, StudyResults
 from trueward.runs import Run, RunKind, environment, written_aside
+from trueward.settings import StudySettings
 from trueward.stats import summarise
 from trueward.training.judging import RESULT_FILE, train_and_judge
 from trueward.training.study_plan import (
-    StudySettings,
+    base_model,
     baselines,
     build_data,
     check_plan,
     data_report,
     load_data,
     store_data,
+    train_arguments,
 )
 
 logger = logging.getLogger(__name__)
@@ -227,12 +229,12 @@ def _run(run: PlannedRun, settings: StudySettings) -> None:
     run.folder.mkdir(parents=True)
     try:
         train_and_judge(
-            model=settings.base_model,
+            model=base_model(settings),
             objective=run.objective,
             seed=run.seed,
             scenarios=load_data(Path(settings.output_dir) / "data"),
             folder=run.folder,
-            training=settings.train_arguments,
+            training=train_arguments(settings),
             accuracy_threshold=settings.accuracy_threshold,
             probe_pairs=settings.probe_pairs,
             keep_model=settings.keep_models,

@@ -1,9 +1,9 @@
-"""The plan of a study: its settings, its data, what can be checked before a run, its baselines."""
+"""The plan of a study: its settings read, its data, checks before a run, and its baselines."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from datasets import Dataset, load_from_disk
@@ -14,105 +14,13 @@ from trueward.goldworld import BASE_PATH, WorldConfig, build_scenarios
 from trueward.metrics import kendall_per_prompt, pair_accuracy
 from trueward.models import check_base
 from trueward.objectives import objective
+from trueward.settings import StudySettings
 from trueward.training.config import WORLD_TRAINING, RewardConfig
 from trueward.training.judging import encode_held_out, run_config
 from trueward.training.prepare import check_columns, first_row, fit_template, load_tokenizer
 from trueward.types import Scenarios
 
-OBJECTIVES = ("bt", "bsr", "aplot", "aplot + bsr", "bt + contrast")
 DATA_REPORT_FILE = "report.txt"
-
-
-def _field(default: Any, meaning: str, *, settles: bool = True) -> Any:
-    """A setting; one that `settles` the numbers may not change when a study goes on."""
-    metadata = {"help": meaning, "settles": settles}
-    if isinstance(default, dict):
-        return field(default_factory=lambda: dict(default), metadata=metadata)
-    return field(default=default, metadata=metadata)
-
-
-@dataclass(frozen=True)
-class StudySettings:
-    """Everything a study depends on; each field is a flag and a YAML key.
-
-    Raises:
-        InputError: a field is out of range, or an objective is unknown.
-    """
-
-    output_dir: str = _field("runs/study", "folder of the results", settles=False)
-    data: str = _field("goldworld", "goldworld, or a file or hub name of scored responses")
-    model_name_or_path: str | None = _field(None, "base model (gold world: the embedded one)")
-    objectives: tuple[str, ...] = _field(OBJECTIVES, "what to compare", settles=False)
-    seeds: int = _field(3, "runs of each objective, with seeds 0, 1, …", settles=False)
-    minutes: float | None = _field(
-        None, "begin a further seed (after two) only while it fits this time", settles=False
-    )
-    workers: int = _field(0, "runs at a time; 0 is one a GPU, else one a core", settles=False)
-    engine: Literal["local", "ray"] = _field("local", "local or ray", settles=False)
-    accuracy_threshold: float = _field(0.75, "pair accuracy whose first step is reported")
-    probe_pairs: int = _field(128, "held-out pairs followed during training")
-    keep_models: bool = _field(True, "leave each trained model in its run's folder", settles=False)
-    world: dict[str, Any] = _field({}, "the gold world's dials (WorldConfig)")
-    split: dict[str, Any] = _field({}, "the scenario split (split_scenarios)")
-    training: dict[str, Any] = _field({}, "training arguments (RewardConfig)")
-
-    def __post_init__(self) -> None:
-        self._check_types()
-        object.__setattr__(self, "objectives", tuple(self.objectives))
-        if not self.objectives:
-            raise InputError("objectives: expected at least one, got none; name e.g. bt")
-        canonical = [str(objective(spec)) for spec in self.objectives]
-        if len(set(canonical)) < len(canonical):
-            raise InputError(f"objectives: {', '.join(self.objectives)} names one twice; keep one")
-        if self.seeds < 1:
-            raise InputError(f"seeds: expected at least 1, got {self.seeds}")
-        if self.engine not in ("local", "ray"):
-            raise InputError(f"engine: expected local or ray, got {self.engine!r}")
-        if self.data != "goldworld" and self.model_name_or_path is None:
-            raise InputError("model_name_or_path: name the base model to train on your data")
-
-    def _check_types(self) -> None:
-        kinds: dict[str, tuple[tuple[type, ...], str]] = {
-            "objectives": ((list, tuple), "a list of objectives"),
-            "seeds": ((int,), "a whole number"),
-            "workers": ((int,), "a whole number"),
-            "probe_pairs": ((int,), "a whole number"),
-            "minutes": ((int, float, type(None)), "a number"),
-            "accuracy_threshold": ((int, float), "a number"),
-            "world": ((dict,), "a mapping"),
-            "split": ((dict,), "a mapping"),
-            "training": ((dict,), "a mapping"),
-        }
-        for name, (kind, words) in kinds.items():
-            value = getattr(self, name)
-            if not isinstance(value, kind) or isinstance(value, bool):
-                raise InputError(f"{name}: expected {words}, got {value!r}")
-        for name in ("seed", "output_dir", "objective"):
-            if name in self.training:
-                raise InputError(f"training.{name}: the study sets it for each run; leave it out")
-        known = {f.name: f.default for f in fields(RewardConfig) if f.init}
-        for name, value in self.training.items():
-            if name not in known:
-                raise InputError(f"training: unknown argument {name!r}; {nearest(name, [*known])}")
-            default = known[name]
-            number = isinstance(default, int | float) and not isinstance(default, bool)
-            if number and not isinstance(value, int | float):
-                raise InputError(f"training.{name}: expected a number, got {value!r}")
-
-    @property
-    def train_arguments(self) -> dict[str, Any]:
-        """Return the `RewardConfig` fields of every run."""
-        return {**(WORLD_TRAINING if self.data == "goldworld" else {}), **self.training}
-
-    @property
-    def base_model(self) -> str:
-        """Return the base model's path: the user's, or the gold world's own."""
-        return self.model_name_or_path or str(BASE_PATH)
-
-    def settled(self) -> dict[str, Any]:
-        """Return the part that two sittings of one study must share."""
-        values = asdict(self)
-        return {f.name: values[f.name] for f in fields(self) if f.metadata["settles"]}
 
 
 def settings_from(values: Mapping[str, Any]) -> StudySettings:
@@ -125,7 +33,30 @@ def settings_from(values: Mapping[str, Any]) -> StudySettings:
     for name in values:
         if name not in known:
             raise InputError(f"unknown setting {name!r}; {nearest(name, known)}")
-    return StudySettings(**values)
+    settings = StudySettings(**values)
+    _check_training(settings)
+    return settings
+
+
+def _check_training(settings: StudySettings) -> None:
+    known = {f.name: f.default for f in fields(RewardConfig) if f.init}
+    for name, value in settings.training.items():
+        if name not in known:
+            raise InputError(f"training: unknown argument {name!r}; {nearest(name, [*known])}")
+        default = known[name]
+        number = isinstance(default, int | float) and not isinstance(default, bool)
+        if number and not isinstance(value, int | float):
+            raise InputError(f"training.{name}: expected a number, got {value!r}")
+
+
+def train_arguments(settings: StudySettings) -> dict[str, Any]:
+    """Return the `RewardConfig` fields of every run."""
+    return {**(WORLD_TRAINING if settings.data == "goldworld" else {}), **settings.training}
+
+
+def base_model(settings: StudySettings) -> str:
+    """Return the base model's path: the user's, or the gold world's own."""
+    return settings.model_name_or_path or str(BASE_PATH)
 
 
 def build_data(settings: StudySettings) -> tuple[Scenarios, str]:
@@ -162,11 +93,12 @@ def check_plan(settings: StudySettings, scenarios: Scenarios) -> None:
         InputError: a training argument, the model, an objective's column or a length is not what
             it must be.
     """
-    args = run_config(settings.train_arguments, Path(settings.output_dir), 0, watch=False)
-    check_base(settings.base_model)
+    _check_training(settings)
+    args = run_config(train_arguments(settings), Path(settings.output_dir), 0, watch=False)
+    check_base(base_model(settings))
     for spec in settings.objectives:
         check_columns(objective(spec), scenarios.train.column_names)
-    tokenizer = load_tokenizer(settings.base_model, args)
+    tokenizer = load_tokenizer(base_model(settings), args)
     fit_template(tokenizer, first_row(scenarios.train), args, lambda line: None)
     if args.chat_template_path is None:
         encode_held_out(tokenizer, args, scenarios)
