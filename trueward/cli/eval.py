@@ -13,7 +13,7 @@ from trueward.errors import InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from trueward.evaluate import Evaluated, Exposure, Task
+    from trueward.evaluate import Evaluated, Exposure, SuiteTask
     from trueward.suites import SuiteDifference, SuiteResult
 
 RESUMES = True
@@ -124,7 +124,7 @@ def _entry(one: "Evaluated") -> dict[str, Any]:
 
 def _show(
     console: "Console",
-    tasks: "Sequence[Task]",
+    tasks: "Sequence[SuiteTask]",
     results: "Mapping[str, Sequence[SuiteResult]]",
     differences: "Sequence[SuiteDifference]",
 ) -> None:
@@ -171,7 +171,7 @@ def _check(args: argparse.Namespace, models: Mapping[str, str], files: Mapping[s
     check_at_least(1, args, "limit")
 
 
-def _tasks(args: argparse.Namespace) -> "list[Task]":
+def _tasks(args: argparse.Namespace) -> "list[SuiteTask]":
     """Load every suite named, from the place that --data gives it.
 
     Raises:
@@ -195,7 +195,7 @@ def _tasks(args: argparse.Namespace) -> "list[Task]":
     return [load_task(name, places.get(name), limit=args.limit) for name in names]
 
 
-def _without_seen(tasks: "Sequence[Task]", seen: "Sequence[Exposure]") -> "list[Task]":
+def _without_seen(tasks: "Sequence[SuiteTask]", seen: "Sequence[Exposure]") -> "list[SuiteTask]":
     if not seen:
         raise InputError("--exclude_contaminated: no training data is known; give --train_data")
     ids = {task.stem: {i for one in seen if one.task is task for i in one.ids} for task in tasks}

@@ -3,7 +3,7 @@
 `trueward.evaluate.diagnosis` diagnoses models.
 """
 
-from trueward.evaluate.benchmarks import Evaluated, Task, evaluate, load_task
+from trueward.evaluate.benchmarks import Evaluated, SuiteTask, evaluate, load_task
 from trueward.evaluate.contamination import (
     Exposure,
     TrainingPrompts,
@@ -21,7 +21,7 @@ __all__ = [
     "Exposure",
     "ScoreSettings",
     "ScoredRows",
-    "Task",
+    "SuiteTask",
     "TrainingPrompts",
     "compare_models",
     "evaluate",

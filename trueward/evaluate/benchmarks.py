@@ -5,13 +5,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from trueward.data import load_rows
 from trueward.data.messages import as_text
 from trueward.errors import DataError
 from trueward.evaluate.scoring import (
     RewardModel,
+    Setting,
     check_lengths,
     folder_name,
     scores_of_prompts,
@@ -31,14 +31,14 @@ from trueward.runs import (
 from trueward.scorer import Scorer
 from trueward.settings import ScoreSettings
 from trueward.suites import Suite, read_scores, scores_of, suite
-from trueward.types import Prompt
+from trueward.types import Prompt, Row
 
 SEAM = "\n\n"
 """Between the texts of a benchmark's prompt and response where neither has white space there."""
 
 
 @dataclass(frozen=True)
-class Task:
+class SuiteTask:
     """A suite and its prompts, perhaps not all of them."""
 
     suite: Suite
@@ -80,7 +80,7 @@ class Task:
         result = self.suite.judge(self.items, scores, scorer=scorer)
         return replace(result, data=self.digest)
 
-    def without(self, ids: Collection[str]) -> "Task":
+    def without(self, ids: Collection[str]) -> "SuiteTask":
         """Return the task less the prompts of these ids; DataError if none is left."""
         kept = tuple(item for item in self.items if str(item.id) not in ids)
         if not kept:
@@ -88,7 +88,7 @@ class Task:
         return replace(self, items=kept, excluded=len(self.items) - len(kept))
 
 
-def load_task(name: str, source: str | None = None, *, limit: int | None = None) -> Task:
+def load_task(name: str, source: str | None = None, *, limit: int | None = None) -> SuiteTask:
     """Read a suite's prompts from a path or hub name, or else from the suite's own hub table.
 
     Raises:
@@ -102,7 +102,7 @@ def load_task(name: str, source: str | None = None, *, limit: int | None = None)
         hint = "" if source else f"; give its data with --data {name}=PATH"
         raise DataError(f"{name}: {error}{hint}") from error
     items = whole if limit is None else first_of_each(whole, limit)
-    return Task(one, whole, items, limit, source=source)
+    return SuiteTask(one, whole, items, limit, source=source)
 
 
 def first_of_each(prompts: Collection[Prompt], limit: int) -> tuple[Prompt, ...]:
@@ -135,7 +135,7 @@ class Evaluated:
     """The result of one model or score file on one suite."""
 
     label: str
-    task: Task
+    task: SuiteTask
     result: SuiteResult
     path: Path
     """Of the result."""
@@ -146,18 +146,18 @@ class Evaluated:
 class ModelScores:
     """Scores that a model gives."""
 
-    def __init__(self, model: RewardModel, facts: Mapping[str, Any]) -> None:
+    def __init__(self, model: RewardModel, facts: Mapping[str, object]) -> None:
         self.label, self.model = model.label, model
         self.facts = {"settings": asdict(model.settings), **facts}
 
-    def check(self, task: Task) -> None:
+    def check(self, task: SuiteTask) -> None:
         """Nothing can be said before the model is loaded."""
 
-    def identity(self, task: Task) -> dict[str, Any]:
+    def identity(self, task: SuiteTask) -> dict[str, Setting]:
         """Return what two sittings must share."""
         return task.identity() | self.model.identity()
 
-    def scores(self, task: Task, rows: RowFile, begin: Begin) -> list[list[float]]:
+    def scores(self, task: SuiteTask, rows: RowFile, begin: Begin) -> list[list[float]]:
         """Score what is missing; return all scores, in the order of the task's prompts."""
         if rows.path.exists():
             found = read_scores(rows.path, read=load_rows)
@@ -166,12 +166,12 @@ class ModelScores:
             found = {row["id"]: row["scores"] for row in rows.rows()}
         return scores_of(task.items, found)
 
-    def _score(self, task: Task, rows: RowFile, begin: Begin) -> None:
+    def _score(self, task: SuiteTask, rows: RowFile, begin: Begin) -> None:
         scorer = self.model.scorer
         prompts = [_as_scored(scorer, one, task.suite.name) for one in task.items]
         lengths = check_lengths(scorer, prompts)
 
-        def scored(chunk: list[Prompt], advance: Advance) -> list[dict[str, Any]]:
+        def scored(chunk: list[Prompt], advance: Advance) -> list[Row]:
             scores = scores_of_prompts(scorer, chunk, advance)
             return [{"id": p.id, "scores": row} for p, row in zip(chunk, scores, strict=True)]
 
@@ -193,11 +193,11 @@ class ModelScores:
 class FileScores:
     """Scores that are in a file already."""
 
-    def __init__(self, label: str, path: str, facts: Mapping[str, Any]) -> None:
+    def __init__(self, label: str, path: str, facts: Mapping[str, object]) -> None:
         self.label, self.path, self.facts = label, path, facts
         self._scores = read_scores(path, read=load_rows)
 
-    def check(self, task: Task) -> None:
+    def check(self, task: SuiteTask) -> None:
         """Raise DataError unless the file has just the suite's prompts, one score a response."""
         try:
             whole = scores_of(task.whole, self._scores)
@@ -205,11 +205,11 @@ class FileScores:
         except DataError as error:
             raise DataError(f"{self.path}: {error}") from error
 
-    def identity(self, task: Task) -> dict[str, Any]:
+    def identity(self, task: SuiteTask) -> dict[str, Setting]:
         """Return what two sittings must share."""
         return {**task.identity(), "scores": rows_digest([self._scores])}
 
-    def scores(self, task: Task, rows: RowFile, begin: Begin) -> list[list[float]]:
+    def scores(self, task: SuiteTask, rows: RowFile, begin: Begin) -> list[list[float]]:
         """Write the record; return the scores of the task's prompts."""
         begin_record(rows.record, self.identity(task), {"path": self.path, **self.facts})
         return [self._scores[str(item.id)] for item in task.items]
@@ -221,11 +221,11 @@ class FileScores:
 def evaluate(
     models: Mapping[str, str],
     score_files: Mapping[str, str],
-    tasks: Sequence[Task],
+    tasks: Sequence[SuiteTask],
     settings: ScoreSettings,
     folder: Path,
     *,
-    facts: Mapping[str, Any] | None = None,
+    facts: Mapping[str, object] | None = None,
     overwrite: bool = False,
     begin: Begin = silent,
 ) -> list[Evaluated]:
@@ -279,7 +279,9 @@ def evaluate(
     return done
 
 
-def _evaluated(one: ModelScores | FileScores, task: Task, path: Path, begin: Begin) -> Evaluated:
+def _evaluated(
+    one: ModelScores | FileScores, task: SuiteTask, path: Path, begin: Begin
+) -> Evaluated:
     rows = _rows(path)
     if rows.finished(one.identity(task), result=path):
         result = SuiteResult.read(path)

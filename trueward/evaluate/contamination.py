@@ -9,7 +9,7 @@ from trueward.data import load_rows, to_pairs
 from trueward.data.forms import resolve
 from trueward.data.messages import checked_turns
 from trueward.errors import DataError
-from trueward.evaluate.benchmarks import Task
+from trueward.evaluate.benchmarks import SuiteTask
 from trueward.files import read_json
 from trueward.suites import Contamination, contamination, read_train_prompts
 from trueward.suites.contamination import TRAIN_PROMPTS
@@ -42,7 +42,7 @@ class Exposure:
     """The prompts that one source of training prompts has in common with one task."""
 
     source: str
-    task: Task
+    task: SuiteTask
     found: Contamination
     near_checked: bool
     """The training prompts' text was at hand; without it `near` is not known."""
@@ -53,14 +53,14 @@ class Exposure:
         pairs = zip(self.found.prompts, self.found.kinds, strict=True)
         return frozenset(str(one.id) for one, kind in pairs if kind != "none")
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> Mapping[str, object]:
         """Return the counts, by subset."""
-        known: dict[str, Any] = {} if self.near_checked else {"near": None}
-        subsets = {name: {**counts, **known} for name, counts in self.found.summary().items()}
+        unknown = {} if self.near_checked else {"near": None}
+        subsets = {name: {**counts, **unknown} for name, counts in self.found.summary().items()}
         return {"source": self.source, "suite": self.task.stem, "subsets": subsets}
 
 
-def exposures(tasks: Sequence[Task], known: Iterable[TrainingPrompts]) -> list[Exposure]:
+def exposures(tasks: Sequence[SuiteTask], known: Iterable[TrainingPrompts]) -> list[Exposure]:
     """Hold every task against every source of training prompts."""
     return [
         Exposure(

@@ -3,18 +3,31 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
-from trueward.errors import InputError
-from trueward.evaluate.diagnosis_blocks import comparison, label_noise, set_block
+import numpy as np
+
+from trueward.diagnostics import noise_sensitivity
+from trueward.errors import DataError, InputError
+from trueward.evaluate.diagnosis_blocks import block_of, set_block, taus_of
 from trueward.evaluate.diagnosis_data import TRAIN, Plan, PromptSet, plans_of, read_sets
 from trueward.evaluate.diagnosis_scores import ScoredSet, score_set, set_files
 from trueward.evaluate.scoring import RewardModel
 from trueward.files import plain, read_json
-from trueward.results import DiagnosticsDocument, parse, schema_of, write
-from trueward.results.diagnosis import ModelBlock, NotComputed
+from trueward.metrics import pair_accuracy
+from trueward.results import (
+    Comparison,
+    DiagnosticsDocument,
+    RunResult,
+    Scores,
+    parse,
+    schema_of,
+    write,
+)
+from trueward.results.diagnosis import LabelNoiseBlock, ModelBlock, NotComputed
 from trueward.runs import Begin, check_writable, refuse, shown, silent
 from trueward.settings import ScoreSettings
+from trueward.stats import compare
 
 __all__ = ["DiagnoseOptions", "PromptSet", "diagnose", "read_sets"]
 
@@ -71,7 +84,7 @@ def diagnose(
     folder: Path,
     *,
     options: DiagnoseOptions | None = None,
-    facts: Mapping[str, Any] | None = None,
+    facts: Mapping[str, object] | None = None,
     overwrite: bool = False,
     begin: Begin = silent,
 ) -> DiagnosticsDocument:
@@ -108,12 +121,9 @@ def diagnose(
     everyone = {one.label: one for one in (*judged.values(), *([reference] if reference else []))}
     _prepare(everyone.values(), plans, folder, overwrite=overwrite)
     scored = {label: _scored(one, plans, folder, begin) for label, one in everyone.items()}
-    against = scored[reference.label] if reference else {}
-    blocks = [
-        _model_block(one, scored[one.label], against if one is not reference else {})
-        for one in judged.values()
-    ]
-    noise, needs = label_noise(blocks, options.flip_rates)
+    blocks = [_model_block(one, reference, scored) for one in judged.values()]
+    compared = _comparison({label: scored[label] for label in judged})
+    noise, needs = _label_noise(blocks, options.flip_rates)
     document = {
         "schema": schema_of(DiagnosticsDocument),
         **(facts or {}),
@@ -121,7 +131,7 @@ def diagnose(
         "train": None if train is None else train.source,
         "reference": reference.label if reference else None,
         "models": blocks,
-        "comparison": comparison({label: scored[label] for label in judged}),
+        "comparison": compared and compared.to_dict(),
         "label_noise": noise,
         "not_given": needs | options.not_given(train),
     }
@@ -166,11 +176,14 @@ def _scored(
 
 
 def _model_block(
-    one: RewardModel, scored: Mapping[str, ScoredSet], against: Mapping[str, ScoredSet]
+    one: RewardModel,
+    reference: RewardModel | None,
+    scored: Mapping[str, Mapping[str, ScoredSet]],
 ) -> ModelBlock:
-    train = scored.get(TRAIN)
+    train = scored[one.label].get(TRAIN)
+    against = {} if reference in (None, one) else scored[reference.label]
     blocks, needs = [], []
-    for name, part in scored.items():
+    for name, part in scored[one.label].items():
         block, missing = set_block(part, None if part is train else train, against.get(name))
         blocks.append(block)
         needs += [
@@ -186,11 +199,57 @@ def _model_block(
     }
 
 
+def _comparison(models: Mapping[str, Mapping[str, ScoredSet]]) -> Comparison | None:
+    """Compare accuracy and τ of every set with the first model's, paired by prompt.
+
+    Models are in the place of objectives, of one seed; Holm's correction runs over the models of
+    one metric. None where no set has pairs or scores.
+    """
+    runs = [
+        RunResult(objective=label, label=label, seed=0, seconds=0.0, steps=0, scores=_scores(sets))
+        for label, sets in models.items()
+    ]
+    return compare(runs, next(iter(models))) if runs[0].scores else None
+
+
+def _scores(sets: Mapping[str, ScoredSet]) -> dict[str, Scores]:
+    found = {}
+    for name, one in sets.items():
+        if name == TRAIN:
+            continue
+        if any(prompt.pairs for prompt in one.prompts):
+            right = pair_accuracy(one.pairs.chosen, one.pairs.rejected).tolist()
+            found[f"accuracy_{name}"] = Scores(right, one.pairs.units)
+        taus, units = taus_of(one)
+        if taus:
+            found[f"tau_{name}"] = Scores(taus, units)
+    return found
+
+
+def _label_noise(
+    models: Sequence[ModelBlock], rates: Mapping[str, float]
+) -> tuple[dict[str, LabelNoiseBlock] | None, dict[str, str]]:
+    """Return by set how accuracy falls with the rate of flipped labels, and what is missing."""
+    if not rates:
+        return None, {}
+    noise, needs = {}, {}
+    for place, block in enumerate(models[0]["sets"]):
+        known = [(one["model"], one["sets"][place]["accuracy"]) for one in models]
+        right = {name: found["value"] for name, found in known if name in rates and found}
+        values = np.array(list(right.values()), dtype=float)
+        try:
+            result = noise_sensitivity([rates[name] for name in right], values)
+            noise[block["name"]] = block_of(LabelNoiseBlock, result)
+        except DataError as error:
+            needs[f"label noise on {block['name']}"] = str(error)
+    return noise, needs
+
+
 def _check_kept(
     file: Path,
     models: Mapping[str, RewardModel],
     sets: Iterable[str],
-    settings: Mapping[str, Any],
+    settings: Mapping[str, object],
     options: DiagnoseOptions,
 ) -> None:
     """Refuse to replace a document by one that leaves out or changes what it holds.
@@ -219,7 +278,7 @@ def _lost(
     earlier: DiagnosticsDocument,
     models: Mapping[str, RewardModel],
     sets: set[str],
-    settings: Mapping[str, Any],
+    settings: Mapping[str, object],
     options: DiagnoseOptions,
 ) -> Iterator[str]:
     for model in earlier["models"]:

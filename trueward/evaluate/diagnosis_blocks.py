@@ -21,7 +21,6 @@ from trueward.diagnostics import (
     fit_best_of_n,
     flipped_pair_agreement,
     length_correlation,
-    noise_sensitivity,
     norm_shift,
     norm_statistics,
     probe_results,
@@ -35,9 +34,10 @@ from trueward.errors import DataError
 from trueward.evaluate.diagnosis_data import TRAIN, starting_point
 from trueward.evaluate.diagnosis_scores import ScoredSet
 from trueward.metrics import kendall_per_prompt, pair_accuracy
-from trueward.results import RunResult, Scores, SplitNorms
+from trueward.results import SplitNorms
 from trueward.results import diagnosis as doc
-from trueward.stats import bootstrap_mean, compare
+from trueward.results.study import NormShifts, RankShiftBlock, ShiftBlock
+from trueward.stats import bootstrap_mean
 
 Block = TypeVar("Block")
 NOT_PROBED = "prompts to edit and probe: --probed was 0"
@@ -49,7 +49,7 @@ def set_block(
     one: ScoredSet, train: ScoredSet | None, reference: ScoredSet | None
 ) -> tuple[doc.SetBlock, dict[str, str]]:
     """Return the set's block, and by diagnostic that the data does not allow what it would need."""
-    measures: dict[str, Callable[[], Any]] = {
+    measures: dict[str, Callable[[], object]] = {
         "accuracy": lambda: accuracy(one),
         "norms": lambda: norms(one, train),
         "rewards": lambda: rewards(one),
@@ -91,7 +91,7 @@ def interval(values: Sequence[float], units: Sequence[str]) -> doc.Interval:
     return {"value": found.value, "low": found.low, "high": found.high}
 
 
-def _block(kind: type[Block], result: Any, *less: str) -> Block:
+def block_of(kind: type[Block], result: Any, *less: str) -> Block:
     """Return a dataclass of `trueward.diagnostics` as a block, less some of its fields."""
     return cast(Block, {name: v for name, v in asdict(result).items() if name not in less})
 
@@ -108,14 +108,15 @@ def accuracy(one: ScoredSet) -> doc.AccuracyBlock:
 
 def tau(one: ScoredSet) -> doc.TauBlock:
     """Measure Kendall's τ per prompt against the data's scores."""
-    taus, units = _taus(one)
+    taus, units = taus_of(one)
     if not taus:
         raise DataError("three or more scored responses a prompt")
     undefined = sum(map(math.isnan, taus))
     return {**interval(taus, units), "n": len(taus), "undefined": undefined}
 
 
-def _taus(one: ScoredSet) -> tuple[list[float], list[str]]:
+def taus_of(one: ScoredSet) -> tuple[list[float], list[str]]:
+    """Return τ of every prompt with three or more scored responses, and its unit."""
     places = one.graded(3)
     rewards = [one.rows[i]["rewards"] for i in places]
     return kendall_per_prompt(rewards, one.gold(places)), [one.units[i] for i in places]
@@ -126,10 +127,10 @@ def norms(one: ScoredSet, train: ScoredSet | None) -> SplitNorms:
     block = _norms(one)
     if train is not None:
         block["shift"] = _shift(one, train)
-    return cast(SplitNorms, block)
+    return block
 
 
-def _norms(one: ScoredSet) -> dict[str, Any]:
+def _norms(one: ScoredSet) -> SplitNorms:
     chosen, rejected = one.states.pairs() or (None, None)
     found = split_norms(
         one.states.hidden, pre_norm=one.states.before_norm, chosen=chosen, rejected=rejected
@@ -137,17 +138,20 @@ def _norms(one: ScoredSet) -> dict[str, Any]:
     return {"responses": len(one.states.hidden), **found}
 
 
-def _shift(one: ScoredSet, train: ScoredSet) -> dict[str, Any]:
+def _shift(one: ScoredSet, train: ScoredSet) -> NormShifts:
     here, there = one.states, train.states
-    found = {"hidden": norm_shift(norm_statistics(here.hidden), norm_statistics(there.hidden))}
+    hidden = norm_shift(norm_statistics(here.hidden), norm_statistics(there.hidden))
+    found: NormShifts = {"hidden": block_of(ShiftBlock, hidden)}
     if here.before_norm is not None and there.before_norm is not None:
         stats = (norm_statistics(here.before_norm), norm_statistics(there.before_norm))
-        found["pre_norm"] = norm_shift(*stats)
-    gaps = [_norms(side)["difference"] for side in (one, train)]
-    if None not in gaps:
-        found["difference"] = norm_shift(*(Moments(**gap) for gap in gaps))
-    shifts = {name: asdict(shift) for name, shift in found.items()}
-    return shifts | {"effective_rank": asdict(effective_rank_shift(there.hidden, here.hidden))}
+        found["pre_norm"] = block_of(ShiftBlock, norm_shift(*stats))
+    gap, known_gap = (_norms(side)["difference"] for side in (one, train))
+    if gap is not None and known_gap is not None:
+        shift = norm_shift(Moments(**gap), Moments(**known_gap))
+        found["difference"] = block_of(ShiftBlock, shift)
+    rank = effective_rank_shift(there.hidden, here.hidden)
+    found["effective_rank"] = block_of(RankShiftBlock, rank)
+    return found
 
 
 def rewards(one: ScoredSet) -> doc.RewardsBlock:
@@ -159,8 +163,8 @@ def rewards(one: ScoredSet) -> doc.RewardsBlock:
     by_source = reward_distributions(values[known], sources) if sources else {}
     everything = reward_distributions(values, ["all"] * values.size)["all"]
     return {
-        "all": _block(doc.RewardBlock, everything),
-        "sources": {name: _block(doc.RewardBlock, block) for name, block in by_source.items()},
+        "all": block_of(doc.RewardBlock, everything),
+        "sources": {name: block_of(doc.RewardBlock, block) for name, block in by_source.items()},
         "unnamed": int((~known).sum()),
     }
 
@@ -170,23 +174,23 @@ def length(one: ScoredSet) -> doc.LengthBlock:
     tokens = one.tokens()
     units = [unit for unit, row in zip(one.units, one.rows, strict=True) for _ in row["rewards"]]
     reward = length_correlation(one.rewards(), tokens, units)
-    found: doc.LengthBlock = {"reward": _block(doc.CorrelationBlock, reward)}
+    found: doc.LengthBlock = {"reward": block_of(doc.CorrelationBlock, reward)}
     if all(prompt.scores for prompt in one.prompts):
         gold = [value for prompt in one.prompts for value in prompt.scores]
-        found["gold"] = _block(doc.CorrelationBlock, length_correlation(gold, tokens, units))
+        found["gold"] = block_of(doc.CorrelationBlock, length_correlation(gold, tokens, units))
     if any(prompt.pairs for prompt in one.prompts):
         pairs = one.pairs
         shorter = accuracy_when_shorter_chosen(
             pairs.chosen, pairs.rejected, pairs.chosen_tokens, pairs.rejected_tokens
         )
-        found["shorter_chosen"] = _block(doc.ShorterChosenBlock, shorter)
+        found["shorter_chosen"] = block_of(doc.ShorterChosenBlock, shorter)
     return found
 
 
 def similar_pairs(one: ScoredSet) -> doc.SimilarPairsBlock:
     """Measure accuracy by how alike a pair's responses are (cosine of word bigrams)."""
     found = similar_pair_accuracy(one.pairs.chosen, one.pairs.rejected, one.similarity)
-    return _block(doc.SimilarPairsBlock, found, "correct")
+    return block_of(doc.SimilarPairsBlock, found, "correct")
 
 
 def flipped_pairs(one: ScoredSet) -> doc.FlippedPairsBlock:
@@ -195,14 +199,14 @@ def flipped_pairs(one: ScoredSet) -> doc.FlippedPairsBlock:
     if None in flags or not any(flags):
         raise DataError("pairs with a column `flipped` that says which labels were flipped")
     found = flipped_pair_agreement(one.pairs.margins, np.array(flags, dtype=bool))
-    return _block(doc.FlippedPairsBlock, found, "sees_clean")
+    return block_of(doc.FlippedPairsBlock, found, "sees_clean")
 
 
 def as_log_odds(one: ScoredSet) -> doc.LogOddsBlock:
     """Calibrate on half of the prompts, as it is and after one temperature of the other half."""
     judged, fitted = one.halves()
     pairs, units = one.pairs, np.array(one.pairs.units, dtype=object)
-    as_is = _block(doc.CalibrationBlock, calibration(pairs.margins[judged]))
+    as_is = block_of(doc.CalibrationBlock, calibration(pairs.margins[judged]))
     try:
         after = calibration_after_temperature(
             pairs.margins[judged], list(units[judged]), pairs.margins[fitted], list(units[fitted])
@@ -211,7 +215,7 @@ def as_log_odds(one: ScoredSet) -> doc.LogOddsBlock:
         return {"as_is": as_is, "after_temperature": None, "why_not": str(error)}
     return {
         "as_is": as_is,
-        "after_temperature": _block(doc.CalibrationBlock, after),
+        "after_temperature": block_of(doc.CalibrationBlock, after),
         "fitted_on": int(fitted.sum()),
     }
 
@@ -343,7 +347,7 @@ def optimization(one: ScoredSet) -> doc.BestOfNBlock:
         "reward": intervals(best_of_n(proxy, proxy, ns)),
         "best": intervals(best_of_n(gold, gold, ns)),
         "fit": {
-            **_block(doc.BestOfNFitBlock, fit),
+            **block_of(doc.BestOfNFitBlock, fit),
             "peak_n": fit.peak_n,
             "peak_gain": fit.peak_gain,
         },
@@ -351,52 +355,3 @@ def optimization(one: ScoredSet) -> doc.BestOfNBlock:
         "left_out": len(one.prompts) - len(usable),
         "samples": fewest,
     }
-
-
-# Over several models
-
-
-def comparison(models: Mapping[str, Mapping[str, ScoredSet]]) -> dict[str, Any] | None:
-    """Compare accuracy and τ of every set with the first model's, paired by prompt.
-
-    A `Comparison` as plain containers, models in the place of objectives, one seed;
-    Holm's correction runs over the models of one metric. None where no set has pairs or scores.
-    """
-    runs = [
-        RunResult(objective=label, label=label, seed=0, seconds=0.0, steps=0, scores=_scores(sets))
-        for label, sets in models.items()
-    ]
-    return compare(runs, next(iter(models))).to_dict() if runs[0].scores else None
-
-
-def _scores(sets: Mapping[str, ScoredSet]) -> dict[str, Scores]:
-    found = {}
-    for name, one in sets.items():
-        if name == TRAIN:
-            continue
-        if any(prompt.pairs for prompt in one.prompts):
-            right = pair_accuracy(one.pairs.chosen, one.pairs.rejected).tolist()
-            found[f"accuracy_{name}"] = Scores(right, one.pairs.units)
-        taus, units = _taus(one)
-        if taus:
-            found[f"tau_{name}"] = Scores(taus, units)
-    return found
-
-
-def label_noise(
-    models: Sequence[doc.ModelBlock], rates: Mapping[str, float]
-) -> tuple[dict[str, doc.LabelNoiseBlock] | None, dict[str, str]]:
-    """Return by set how accuracy falls with the rate of flipped labels, and what is missing."""
-    if not rates:
-        return None, {}
-    noise, needs = {}, {}
-    for place, block in enumerate(models[0]["sets"]):
-        known = [(one["model"], one["sets"][place]["accuracy"]) for one in models]
-        right = {name: found["value"] for name, found in known if name in rates and found}
-        values = np.array(list(right.values()), dtype=float)
-        try:
-            result = noise_sensitivity([rates[name] for name in right], values)
-            noise[block["name"]] = _block(doc.LabelNoiseBlock, result)
-        except DataError as error:
-            needs[f"label noise on {block['name']}"] = str(error)
-    return noise, needs

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from datasets import Dataset
 
@@ -13,6 +13,7 @@ from trueward.data.messages import as_messages, as_text, checked_turns
 from trueward.data.pairs import paired_prompts
 from trueward.diagnostics import EDITS, PROBES
 from trueward.errors import DataError, InputError
+from trueward.evaluate.scoring import Setting
 from trueward.goldworld import build_scenarios
 from trueward.runs import rows_digest
 from trueward.types import Prompt, Scenarios, Turns
@@ -164,11 +165,15 @@ class Plan:
     probed: frozenset[int]
     """Places of the prompts whose edits and fixed probes are scored."""
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Setting]:
         """Return what two sittings must share."""
-        given = rows_digest({"prompt": p, "answers": a} for p, a in self.given.items())
-        variants = {"probed": len(self.probed), "answers": given, "states": STATES}
-        return {"data": self.set.digest, "tokens": TOKENS, **variants}
+        return {
+            "data": self.set.digest,
+            "tokens": TOKENS,
+            "probed": len(self.probed),
+            "answers": rows_digest({"prompt": p, "answers": a} for p, a in self.given.items()),
+            "states": STATES,
+        }
 
     def variants(self, place: int) -> list[Variant]:
         """Return the given answers to the prompt there, and its edits and probes if it is probed.

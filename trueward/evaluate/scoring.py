@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 from trueward.data.prompts import REWARD_COLUMNS, read_prompts, response_columns
 from trueward.errors import DataError, InputError, ModelError
@@ -13,7 +13,10 @@ from trueward.models import ADAPTER_FILE, checkpoint_file, read_object
 from trueward.runs import Advance, Begin, RowFile, check_free, check_same, rows_digest, silent
 from trueward.scorer import Scorer
 from trueward.settings import ScoreSettings
-from trueward.types import Prompt
+from trueward.types import Prompt, Row
+
+Setting: TypeAlias = str | int | bool | None
+"""A setting or a digest that a later call must share to go on with scores."""
 
 
 class RewardModel:
@@ -32,7 +35,7 @@ class RewardModel:
         """Give the model's memory back."""
         self.__dict__.pop("scorer", None)
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Setting]:
         """Return what two sittings that score with it must share."""
         return {"model": self.digest, **self.settings.identity()}
 
@@ -102,7 +105,7 @@ class ScoredRows:
     lengths: Lengths
 
 
-def with_rewards(prompt: Prompt, rewards: Sequence[float]) -> dict[str, Any]:
+def with_rewards(prompt: Prompt, rewards: Sequence[float]) -> Row:
     """Return the row that a prompt was read from, with its rewards, in logits."""
     columns = REWARD_COLUMNS[response_columns(prompt.extras) or ("responses",)]
     values = [list(rewards)] if columns == ("rewards",) else rewards
@@ -118,9 +121,9 @@ def score_rows(
     overwrite: bool = False,
     begin: Begin = silent,
     read: Callable[[str], Iterable[Prompt]] = read_prompts,
-    row: Callable[[Prompt, Sequence[float]], dict[str, Any]] = with_rewards,
-    identity: Mapping[str, Any] | None = None,
-    facts: Mapping[str, Any] | None = None,
+    row: Callable[[Prompt, Sequence[float]], Row] = with_rewards,
+    identity: Mapping[str, Setting] | None = None,
+    facts: Mapping[str, object] | None = None,
 ) -> ScoredRows:
     """Write every row of `source` to `path` as JSONL, its rewards in logits beside its own fields.
 
@@ -159,12 +162,9 @@ def score_rows(
         out.remove()
     known = {"path": model, "source": source, "truncated": lengths.truncated}
 
-    def scored(prompts: list[Prompt], advance: Advance) -> Iterable[Mapping[str, Any]]:
-        return map(row, prompts, scores_of_prompts(scorer, prompts, advance))
-
     written = out.write(
         read(source),
-        scored,
+        lambda prompts, advance: map(row, prompts, scores_of_prompts(scorer, prompts, advance)),
         made_of,
         known | {"settings": asdict(settings), **(facts or {})},
         size=lambda one: len(one.responses),
@@ -178,7 +178,9 @@ def reward_file(path: Path) -> RowFile:
     return RowFile(path, path.with_name(path.name.removesuffix(".jsonl") + ".record.json"))
 
 
-def rows_identity(model: str, rows: Iterable[Prompt], settings: ScoreSettings) -> dict[str, Any]:
+def rows_identity(
+    model: str, rows: Iterable[Prompt], settings: ScoreSettings
+) -> dict[str, Setting]:
     """Return what two sittings that score rows must share."""
     data = rows_digest(dict(one.extras) for one in rows)
     return {"data": data, "model": model_digest(model), **settings.identity()}

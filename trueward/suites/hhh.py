@@ -23,6 +23,6 @@ SUITE = Suite(
     origin="HHH alignment of BIG-bench, as pairs by prometheus-eval",
     licence="Apache-2.0",
     read_prompt=read_prompt,
-    outcomes=each(and_overall(strictly_best)),
+    values=each(and_overall(strictly_best)),
     parts=pooled(*SUBSETS),
 )

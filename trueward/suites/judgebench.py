@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from trueward.suites.rows import RowField, Table
-from trueward.suites.suite import Outcome, Suite, and_overall, each, pooled
+from trueward.suites.suite import PromptValue, Suite, and_overall, each, pooled
 from trueward.types import Prompt
 
 SOURCES = ("mmlu-pro", "livebench-reasoning", "livebench-math", "livecodebench")
@@ -25,11 +25,11 @@ def read_prompt(row: RowField, table: str, number: int) -> Prompt:
     )
 
 
-def verdict(prompt: Prompt, scores: Sequence[float]) -> Iterator[Outcome]:
+def verdict(prompt: Prompt, scores: Sequence[float]) -> Iterator[PromptValue]:
     """Yield 1 where the verdict is the label: A>B if A scores higher, else B>A."""
     first, second = scores
     said = LABELS[0] if first > second else LABELS[1]
-    yield Outcome(prompt.subset, float(said == prompt.labels["label"]), first == second)
+    yield PromptValue(prompt.subset, float(said == prompt.labels["label"]), first == second)
 
 
 SUITE = Suite(
@@ -42,7 +42,7 @@ SUITE = Suite(
     origin="ScalerLab/JudgeBench, the 350 pairs of GPT-4o; its other 270 are the split `claude`",
     licence="MIT",
     read_prompt=read_prompt,
-    outcomes=each(and_overall(verdict)),
+    values=each(and_overall(verdict)),
     parts=pooled(*SOURCES),
     keys=("pair_id",),
     tables=(Table("ScalerLab/JudgeBench", "gpt", "gpt"),),

@@ -40,7 +40,7 @@ SUITE = Suite(
     origin="princeton-nlp/LLMBar on GitHub",
     licence="MIT",
     read_prompt=read_prompt,
-    outcomes=each(strictly_best),
+    values=each(strictly_best),
     parts=averaged(SETS, over=ADVERSARIAL, name="Adversarial"),
     only=("dataset", *SETS),
 )

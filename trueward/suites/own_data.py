@@ -56,7 +56,7 @@ PAIRS = Suite(
     origin="your own file",
     licence="that of the data",
     read_prompt=read_pair,
-    outcomes=each(and_overall(strictly_best)),
+    values=each(and_overall(strictly_best)),
     parts=pooled(),
 )
 
@@ -70,6 +70,6 @@ BEST_OF_N = Suite(
     origin="your own file",
     licence="that of the data",
     read_prompt=read_list,
-    outcomes=each(and_overall(share_of_top)),
+    values=each(and_overall(share_of_top)),
     parts=pooled(),
 )

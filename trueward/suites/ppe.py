@@ -14,7 +14,7 @@ from numpy import ndarray
 from scipy.stats import kendalltau, pearsonr, spearmanr
 
 from trueward.suites.rows import RowField, Table
-from trueward.suites.suite import Outcome, ScoreLists, Suite, each, mean
+from trueward.suites.suite import PromptValue, ScoreLists, Suite, each, mean
 from trueward.types import Prompt
 
 WINNERS = {"model_a": 1.0, "model_b": 0.0}
@@ -39,12 +39,12 @@ def read_prompt(row: RowField, table: str, number: int) -> Prompt:
     )
 
 
-def accuracy(prompt: Prompt, scores: Sequence[float]) -> Iterator[Outcome]:
+def accuracy(prompt: Prompt, scores: Sequence[float]) -> Iterator[PromptValue]:
     """Yield 1 where the winner scores higher; a battle that people tied has no value."""
     first, second = scores
     if prompt.labels["won"] != 0.5:
         right = first > second if prompt.labels["won"] == 1 else second > first
-        yield Outcome("accuracy", float(right), first == second)
+        yield PromptValue("accuracy", float(right), first == second)
 
 
 def extras(prompts: Sequence[Prompt], scores: ScoreLists) -> dict[str, float]:
@@ -68,7 +68,7 @@ SUITE = Suite(
     origin="lmarena-ai/PPE-Human-Preference-V1",
     licence="prompts CC-BY-4.0, responses under their models' terms",
     read_prompt=read_prompt,
-    outcomes=each(accuracy),
+    values=each(accuracy),
     parts=lambda counts: {"accuracy": mean("accuracy", counts)},
     keys=("question_id",),
     tables=(Table("lmarena-ai/PPE-Human-Preference-V1", "test", "human"),),

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from trueward.suites.rows import RowField, Table
-from trueward.suites.suite import Counts, Outcome, Parts, Suite, each, mean, plain_mean
+from trueward.suites.suite import Counts, Parts, PromptValue, Suite, each, mean, plain_mean
 from trueward.types import Prompt
 
 SETS = ("MMLU-Pro", "MATH", "GPQA", "MBPP-Plus", "IFEval")
@@ -50,17 +50,17 @@ def _ordered(pair: tuple[float, ...], right: list[bool]) -> tuple[int, int] | No
     return (one, other) if right[one] else (other, one)
 
 
-def graded(prompt: Prompt, scores: Sequence[float]) -> Iterator[Outcome]:
+def graded(prompt: Prompt, scores: Sequence[float]) -> Iterator[PromptValue]:
     """Yield accuracy on the drawn pairs (a tie is wrong), ROC AUC, and whether the top is right."""
     right, pairs = prompt.labels["right"], prompt.labels["pairs"]
     won = [scores[good] > scores[bad] for good, bad in pairs]
     tied = any(scores[good] == scores[bad] for good, bad in pairs)
     share = sum(won) / len(won) if won else math.nan
-    yield Outcome(f"{prompt.subset}/accuracy", share, tied)
+    yield PromptValue(f"{prompt.subset}/accuracy", share, tied)
     equal = len(set(scores)) < len(scores)
-    yield Outcome(f"{prompt.subset}/auc", roc_auc(scores, right), equal)
+    yield PromptValue(f"{prompt.subset}/auc", roc_auc(scores, right), equal)
     top = [good for good, score in zip(right, scores, strict=True) if score == max(scores)]
-    yield Outcome(f"{prompt.subset}/best_of_k", sum(top) / len(top), len(top) > 1)
+    yield PromptValue(f"{prompt.subset}/best_of_k", sum(top) / len(top), len(top) > 1)
 
 
 def roc_auc(scores: Sequence[float], right: Sequence[bool]) -> float:
@@ -94,7 +94,7 @@ SUITE = Suite(
     origin="lmarena-ai/PPE-MMLU-Pro-Best-of-K and its siblings",
     licence="not stated; mind that of each source benchmark",
     read_prompt=read_prompt,
-    outcomes=each(graded),
+    values=each(graded),
     parts=parts,
     keys=("question_id",),
     tables=tuple(

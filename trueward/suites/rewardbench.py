@@ -79,7 +79,7 @@ SUITE = Suite(
     origin="allenai/reward-bench, allenai/preference-test-sets",
     licence="ODC-BY",
     read_prompt=read_prompt,
-    outcomes=each(strictly_best),
+    values=each(strictly_best),
     parts=parts,
     tables=(
         Table("allenai/reward-bench", "filtered", "reward-bench"),

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from trueward.suites.rows import RowField, Table
 from trueward.suites.suite import (
     Counts,
-    Outcome,
     Parts,
+    Placed,
+    PromptValue,
     ScoreLists,
     Suite,
     mean,
@@ -49,15 +50,15 @@ def read_prompt(row: RowField, table: str, number: int) -> Prompt:
     )
 
 
-def outcomes(prompts: Sequence[Prompt], scores: ScoreLists) -> Iterator[tuple[int, Outcome]]:
+def values(prompts: Sequence[Prompt], scores: ScoreLists) -> Iterator[Placed]:
     """Yield 1/(number tied at the maximum) if the right one is there; Ties by its own rule."""
     for place, (prompt, row) in enumerate(zip(prompts, scores, strict=True)):
         if prompt.subset != TIES:
-            yield from ((place, outcome) for outcome in share_of_top(prompt, row))
+            yield from ((place, value) for value in share_of_top(prompt, row))
     yield from _ties(prompts, scores)
 
 
-def _ties(prompts: Sequence[Prompt], scores: ScoreLists) -> Iterator[tuple[int, Outcome]]:
+def _ties(prompts: Sequence[Prompt], scores: ScoreLists) -> Iterator[Placed]:
     """Yield per prompt m = min right − max wrong > 0; per ref and tied pair, m against d.
 
     d is the range of the tied prompt's right scores, h the smaller m of the two:
@@ -69,15 +70,15 @@ def _ties(prompts: Sequence[Prompt], scores: ScoreLists) -> Iterator[tuple[int, 
             right, kind = prompt.labels["right"], prompt.labels["kind"]
             margin = min(row[:right]) - max(row[right:])
             margins[kind][prompt.labels["pair"]] = place, margin
-            yield place, Outcome(f"Ties/{kind}", float(margin > 0), margin == 0)
+            yield place, PromptValue(f"Ties/{kind}", float(margin > 0), margin == 0)
     for pair, (place, margin) in margins["tied"].items():
         if pair in margins["ref"]:
             right_scores = scores[place][: prompts[place].labels["right"]]
             spread = max(right_scores) - min(right_scores)
             smaller = min(margin, margins["ref"][pair][1])
-            yield place, Outcome("Ties/preferred", float(margin > spread))
-            yield place, Outcome("Ties/preferred-hard", float(smaller > spread))
-            yield place, Outcome("Ties/margin", _normalised(smaller, spread))
+            yield place, PromptValue("Ties/preferred", float(margin > spread))
+            yield place, PromptValue("Ties/preferred-hard", float(smaller > spread))
+            yield place, PromptValue("Ties/margin", _normalised(smaller, spread))
 
 
 def _normalised(margin: float, spread: float) -> float:
@@ -110,7 +111,7 @@ SUITE = Suite(
     origin="allenai/reward-bench-2",
     licence="ODC-BY",
     read_prompt=read_prompt,
-    outcomes=outcomes,
+    values=values,
     parts=parts,
     tables=(Table("allenai/reward-bench-2", "test", "reward-bench-2"),),
     unit=unit,

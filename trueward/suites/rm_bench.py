@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from trueward.suites.rows import RowField, Table
-from trueward.suites.suite import Counts, Outcome, Parts, Suite, each, mean, plain_mean
+from trueward.suites.suite import Counts, Parts, PromptValue, Suite, each, mean, plain_mean
 from trueward.types import Prompt
 
 STYLES = ("concise", "detailed plain", "detailed markdown")
@@ -38,13 +38,13 @@ def read_prompt(row: RowField, table: str, number: int) -> Prompt:
     )
 
 
-def by_level(prompt: Prompt, scores: Sequence[float]) -> Iterator[Outcome]:
+def by_level(prompt: Prompt, scores: Sequence[float]) -> Iterator[PromptValue]:
     """Yield for each level the share of its three comparisons won; a tie is lost."""
     right, wrong = scores[: len(STYLES)], scores[len(STYLES) :]
     for level, pairs in LEVELS.items():
         won = sum(right[i] > wrong[j] for i, j in pairs)
         tied = any(right[i] == wrong[j] for i, j in pairs)
-        yield Outcome(f"{_DOMAIN_OF[prompt.subset]}/{level}", won / len(pairs), tied)
+        yield PromptValue(f"{_DOMAIN_OF[prompt.subset]}/{level}", won / len(pairs), tied)
 
 
 def parts(counts: Counts) -> Parts:
@@ -69,7 +69,7 @@ SUITE = Suite(
     origin="THU-KEG/RM-Bench",
     licence="ODC-BY",
     read_prompt=read_prompt,
-    outcomes=each(by_level),
+    values=each(by_level),
     parts=parts,
     tables=(Table("THU-KEG/RM-Bench", "train", "RM-Bench"),),
 )

@@ -42,7 +42,7 @@ SUITE = Suite(
     origin="Zhou-Zoey/RMB-Reward-Model-Benchmark on GitHub",
     licence="not stated",
     read_prompt=read_prompt,
-    outcomes=each(strictly_best),
+    values=each(strictly_best),
     parts=averaged(SUBSETS),
     keys=("pair_uid", "bon_uid"),
 )

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from trueward.metrics import kendall_per_prompt
 from trueward.suites.rows import RowField
-from trueward.suites.suite import Outcome, Suite, averaged, each
+from trueward.suites.suite import PromptValue, Suite, averaged, each
 from trueward.types import Prompt
 
 SCENARIOS = ("in_domain", "prompt_disjoint", "response_disjoint", "mutual_disjoint")
@@ -28,10 +28,10 @@ def read_prompt(row: RowField, table: str, number: int) -> Prompt:
     )
 
 
-def tau(prompt: Prompt, scores: Sequence[float]) -> Iterator[Outcome]:
+def tau(prompt: Prompt, scores: Sequence[float]) -> Iterator[PromptValue]:
     """Yield Kendall's τ-b; NaN where a side has fewer than two distinct values."""
     (value,) = kendall_per_prompt([scores], [prompt.scores])
-    yield Outcome(prompt.subset, value, len(set(scores)) < len(scores))
+    yield PromptValue(prompt.subset, value, len(set(scores)) < len(scores))
 
 
 SUITE = Suite(
@@ -46,7 +46,7 @@ SUITE = Suite(
     origin="your own data, by `split_scenarios`, or the gold world",
     licence="that of the data",
     read_prompt=read_prompt,
-    outcomes=each(tau),
+    values=each(tau),
     parts=averaged(SCENARIOS),
     keys=("prompt_id",),
     only=SCENARIOS,

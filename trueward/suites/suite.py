@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
@@ -35,7 +35,7 @@ OVERALL = "overall"
 """The cell, or the part, of all prompts together."""
 
 
-class Outcome(NamedTuple):
+class PromptValue(NamedTuple):
     """One value of one prompt."""
 
     cell: str
@@ -45,8 +45,10 @@ class Outcome(NamedTuple):
     """Equal rewards decided it."""
 
 
-Judge: TypeAlias = Callable[[Prompt, Sequence[float]], Iterable[Outcome]]
-"""Makes outcomes of one prompt and its scores."""
+Judge: TypeAlias = Callable[[Prompt, Sequence[float]], Iterable[PromptValue]]
+"""Makes values of one prompt and its scores."""
+Placed: TypeAlias = tuple[int, PromptValue]
+"""A value and the place of its prompt in the suite."""
 
 
 def prompt_of(prompt: Prompt) -> str:
@@ -69,8 +71,8 @@ class Suite:
     licence: str
     read_prompt: Callable[[RowField, str, int], Prompt]
     """Makes a prompt of a row, its table's name and its number."""
-    outcomes: Callable[[Sequence[Prompt], ScoreLists], Iterable[tuple[int, Outcome]]]
-    """Yields outcomes, each with the place of its prompt."""
+    values: Callable[[Sequence[Prompt], ScoreLists], Iterable[Placed]]
+    """Yields the values of all prompts."""
     parts: Callable[[Counts], Parts]
     """Makes every part's weights; a part without data has none."""
     tables: tuple[Table, ...] = ()
@@ -96,7 +98,7 @@ class Suite:
         """
         return list(self._prompts(read_tables(source, self.tables, self.only, read)))
 
-    def from_rows(self, rows: Iterable[Mapping[str, Any]], table: str) -> list[Prompt]:
+    def from_rows(self, rows: Rows, table: str) -> list[Prompt]:
         """Read prompts of rows that are in memory; `table` names them as a file would."""
         return list(self._prompts([(table, table, rows)]))
 
@@ -156,18 +158,18 @@ class Suite:
         )
 
     def _cells(self, prompts: Sequence[Prompt], rewards: ScoreLists) -> dict[str, ItemValues]:
-        """Collect the outcomes by cell; a unit is named by the first prompt that has it."""
+        """Collect the values by cell; a unit is named by the first prompt that has it."""
         named: dict[str, str] = {}
         units = [named.setdefault(self.unit(prompt), str(prompt.id)) for prompt in prompts]
-        found: dict[str, list[tuple[int, Outcome]]] = {}
-        for place, outcome in self.outcomes(prompts, rewards):
-            found.setdefault(outcome.cell, []).append((place, outcome))
+        found: dict[str, list[Placed]] = {}
+        for place, value in self.values(prompts, rewards):
+            found.setdefault(value.cell, []).append((place, value))
         return {
             cell: ItemValues(
                 ids=[str(prompts[place].id) for place, _ in members],
                 units=[units[place] for place, _ in members],
-                values=[outcome.value for _, outcome in members],
-                tied=[outcome.tied for _, outcome in members],
+                values=[one.value for _, one in members],
+                tied=[one.tied for _, one in members],
             )
             for cell, members in found.items()
         }
@@ -195,42 +197,42 @@ def _checked(
     return [[float(score) for score in row] for row in scores]
 
 
-# Outcomes of one prompt, and the tie rules that several benchmarks share.
+# Values of one prompt, and the tie rules that several benchmarks share
 
 
-def each(judge: Judge) -> Callable[[Sequence[Prompt], ScoreLists], Iterator[tuple[int, Outcome]]]:
-    """Return the suite's outcomes where every prompt is judged by itself."""
+def each(judge: Judge) -> Callable[[Sequence[Prompt], ScoreLists], Iterator[Placed]]:
+    """Return the values of a suite of which every prompt is judged by itself."""
 
-    def outcomes(prompts: Sequence[Prompt], scores: ScoreLists) -> Iterator[tuple[int, Outcome]]:
+    def values(prompts: Sequence[Prompt], scores: ScoreLists) -> Iterator[Placed]:
         for place, (prompt, row) in enumerate(zip(prompts, scores, strict=True)):
-            for outcome in judge(prompt, row):
-                yield place, outcome
+            for value in judge(prompt, row):
+                yield place, value
 
-    return outcomes
+    return values
 
 
 def and_overall(judge: Judge) -> Judge:
-    """Return a judge whose outcomes count in their own cell and in the one of all prompts."""
+    """Return a judge whose values count in their own cell and in the one of all prompts."""
 
-    def both(prompt: Prompt, scores: Sequence[float]) -> Iterator[Outcome]:
-        for outcome in judge(prompt, scores):
-            yield outcome
-            yield outcome._replace(cell=OVERALL)
+    def both(prompt: Prompt, scores: Sequence[float]) -> Iterator[PromptValue]:
+        for value in judge(prompt, scores):
+            yield value
+            yield value._replace(cell=OVERALL)
 
     return both
 
 
-def strictly_best(prompt: Prompt, scores: Sequence[float]) -> Iterator[Outcome]:
+def strictly_best(prompt: Prompt, scores: Sequence[float]) -> Iterator[PromptValue]:
     """Yield 1 if the best response (label `best`, else the first) beats all others, else 0.
 
     A tie is wrong.
     """
     best = prompt.labels.get("best", 0)
     others = max(score for number, score in enumerate(scores) if number != best)
-    yield Outcome(prompt.subset, float(scores[best] > others), scores[best] == others)
+    yield PromptValue(prompt.subset, float(scores[best] > others), scores[best] == others)
 
 
-def share_of_top(prompt: Prompt, scores: Sequence[float]) -> Iterator[Outcome]:
+def share_of_top(prompt: Prompt, scores: Sequence[float]) -> Iterator[PromptValue]:
     """Yield the share of right responses among those tied at the maximum.
 
     The first responses are right, as many as the label `right` says. With one right response this
@@ -238,7 +240,7 @@ def share_of_top(prompt: Prompt, scores: Sequence[float]) -> Iterator[Outcome]:
     """
     top = [number for number, score in enumerate(scores) if score == max(scores)]
     right = sum(number < prompt.labels["right"] for number in top)
-    yield Outcome(prompt.subset, right / len(top), len(top) > 1)
+    yield PromptValue(prompt.subset, right / len(top), len(top) > 1)
 
 
 # Weights of cells: every part of a benchmark is a weighted sum of cell means.
