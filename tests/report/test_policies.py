@@ -9,7 +9,8 @@ from helpers import policies
 from trueward.errors import DataError
 from trueward.report import report
 from trueward.report.findings import findings
-from trueward.report.page import markdown_report, page
+from trueward.report.markdown import markdown_report
+from trueward.report.page import page
 from trueward.report.policies import direction, peak_words, shaping_words
 from trueward.report.reading import read_material
 from trueward.stats import bootstrap_mean

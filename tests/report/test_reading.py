@@ -11,7 +11,7 @@ from trueward.errors import DataError, InputError, OutputExistsError
 from trueward.report import report
 from trueward.report.findings import findings
 from trueward.report.html import render
-from trueward.report.page import markdown_report
+from trueward.report.markdown import markdown_report
 from trueward.report.provenance import commands, environments, settings
 from trueward.report.reading import read_material
 from trueward.suites import SuiteResult

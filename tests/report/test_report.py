@@ -12,8 +12,9 @@ from trueward.errors import DataError, InputError, OutputExistsError
 from trueward.report import model_card, report
 from trueward.report.diagnosis import warnings
 from trueward.report.findings import findings
+from trueward.report.markdown import markdown_report
 from trueward.report.material import Diagnosis, Material
-from trueward.report.page import markdown_report, page
+from trueward.report.page import page
 from trueward.report.reading import read_material
 from trueward.suites import compare_models
 

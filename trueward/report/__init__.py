@@ -3,13 +3,14 @@
 from trueward.report.blocks import Lines, Text
 from trueward.report.diagnosis import not_computed
 from trueward.report.diagnosis import terminal_table as diagnosis_table
+from trueward.report.markdown import model_card
 from trueward.report.optimization import best_of_n_sentences, best_of_n_tables
 from trueward.report.page import Written, report, write_report
 from trueward.report.policies import demo_table, run_table, shaping_steps
 from trueward.report.studies import study_table
 from trueward.report.suites import differences_blocks, parts_table, suite_list
 from trueward.report.terminal import show
-from trueward.report.training_runs import held_out_table, model_card
+from trueward.report.training_runs import held_out_table
 
 __all__ = [
     "Lines",

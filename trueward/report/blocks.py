@@ -51,7 +51,7 @@ class Column:
 class Row:
     """A table's row; its first entry names it."""
 
-    entries: Sequence[str | Value]
+    entries: tuple[str | Value, ...]
     kind: str = ""
     """`reference` of what only serves comparison, `heading` of a line over the rows below."""
 
@@ -179,6 +179,11 @@ class Section:
     identifier: str
     title: str
     blocks: Sequence[Block]
+
+
+def row(*entries: str | Value, kind: str = "") -> Row:
+    """Return a row of these entries."""
+    return Row(entries, kind)
 
 
 def columns(first: str, *numbers: str, texts: int = 0) -> list[Column]:

@@ -6,16 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
 
-from trueward.report.blocks import (
-    Block,
-    Column,
-    Heading,
-    Lines,
-    Row,
-    Table,
-    Verdict,
-    columns,
-)
+from trueward.report.blocks import Block, Column, Heading, Lines, Table, Verdict, columns, row
 from trueward.report.diagnosis_figures import FIGURES
 from trueward.report.material import Diagnosis
 from trueward.report.studies import comparison_table, hidden_table, study_verdict
@@ -37,7 +28,7 @@ from trueward.report.words import (
 from trueward.results import DiagnosticsDocument, ModelBlock, SetBlock
 from trueward.results.diagnosis import LabelNoiseBlock
 
-Warning_: TypeAlias = tuple[float, str]
+Trouble: TypeAlias = tuple[float, str]
 """How bad, and the words."""
 
 THUMB = (
@@ -56,9 +47,9 @@ def diagnosis_verdict(one: Diagnosis) -> Verdict:
     warned, study = tuple(warnings(one)), one.as_study()
     caveats = (THUMB,) if warned else ()
     if study is not None and len(one.models) > 1:
-        told = study_verdict(study, "model")
-        caveats = (*told.caveats, *caveats)
-        return Verdict("Diagnostics", told.headline, told.findings, caveats, warned)
+        verdict = study_verdict(study, "model")
+        caveats = (*verdict.caveats, *caveats)
+        return replace(verdict, about="Diagnostics", caveats=caveats, warnings=warned)
     model = one.models[0]
     right = [
         f"{fixed(number(block, 'accuracy', 'value'))} on {spaced(block['name'])}"
@@ -77,7 +68,7 @@ def warnings(diagnosis: Diagnosis) -> list[str]:
     return [f"{model['model']}: {words}" for model, words in found if words]
 
 
-def _worst(sets: Sequence[SetBlock], kind: Callable[[SetBlock], Warning_ | None]) -> str:
+def _worst(sets: Sequence[SetBlock], kind: Callable[[SetBlock], Trouble | None]) -> str:
     found = [
         (*warning, spaced(block["name"]))
         for block in sets
@@ -90,7 +81,7 @@ def _worst(sets: Sequence[SetBlock], kind: Callable[[SetBlock], Warning_ | None]
     return f"{words} on {name}{less}"
 
 
-def _probe_wins(block: SetBlock) -> Warning_ | None:
+def _probe_wins(block: SetBlock) -> Trouble | None:
     name, share = _strongest_probe(block)
     if not share > PROBED:
         return None
@@ -102,7 +93,7 @@ def _probe_wins(block: SetBlock) -> Warning_ | None:
     )
 
 
-def _best_of_n_peaks(block: SetBlock) -> Warning_ | None:
+def _best_of_n_peaks(block: SetBlock) -> Trouble | None:
     curve = block.get("best_of_n")
     if not curve:
         return None
@@ -115,7 +106,7 @@ def _best_of_n_peaks(block: SetBlock) -> Warning_ | None:
     )
 
 
-def _norms_shift(block: SetBlock) -> Warning_ | None:
+def _norms_shift(block: SetBlock) -> Trouble | None:
     norms = block.get("norms")
     place = "pre_norm" if norms and norms.get("pre_norm") else "hidden"
     shift = number(block, "norms", "shift", place, "relative_mean")
@@ -124,7 +115,7 @@ def _norms_shift(block: SetBlock) -> Warning_ | None:
     return abs(shift), f"mean ‖h‖ is {signed_times_100(shift)} % against training"
 
 
-def _fails_when_shorter(block: SetBlock) -> Warning_ | None:
+def _fails_when_shorter(block: SetBlock) -> Trouble | None:
     right = number(block, "accuracy", "value")
     shorter = number(block, "length", "shorter_chosen", "accuracy")
     if not right - shorter > SHORTER:
@@ -135,7 +126,7 @@ def _fails_when_shorter(block: SetBlock) -> Warning_ | None:
     )
 
 
-def _no_log_odds(block: SetBlock) -> Warning_ | None:
+def _no_log_odds(block: SetBlock) -> Trouble | None:
     ece = number(block, "calibration", "after_temperature", "ece")
     heat = number(block, "calibration", "after_temperature", "temperature")
     if not math.isnan(ece) and math.isnan(heat):
@@ -168,7 +159,7 @@ def diagnosis_blocks(one: Diagnosis) -> list[Block]:
 def model_table(model: ModelBlock, sets: int | None = None) -> Table:
     """Return one row a number, a column a set; at most so many sets."""
     blocks = model["sets"][:sets]
-    rows = [Row([title, *values]) for title, values in _computed(blocks)]
+    rows = [row(title, *values) for title, values in _computed(blocks)]
     names = [spaced(block["name"]) for block in blocks]
     return Table("", columns(str(model["model"]), *names), rows)
 
@@ -208,7 +199,7 @@ def _every_number(one: Diagnosis) -> Table:
     blocks = [(str(model["model"]), block) for model in one.models for block in model["sets"]]
     found = _computed([block for _, block in blocks], _whole_titles())
     rows = [
-        Row([model, spaced(block["name"]), *(values[place] for _, values in found)])
+        row(model, spaced(block["name"]), *(values[place] for _, values in found))
         for place, (model, block) in enumerate(blocks)
     ]
     head = columns("Model", "Set", *(title for title, _ in found), texts=1)
@@ -231,7 +222,7 @@ def _label_noise(noise: Mapping[str, LabelNoiseBlock]) -> Table:
     for name, block in noise.items():
         kept = [(number(block, "mean", r), number(block, "retained", r)) for r in rates]
         words = [f"{fixed(mean)} ({two(retained)} retained)" for mean, retained in kept]
-        rows.append(Row([spaced(name), short(number(block, "slope")), *words]))
+        rows.append(row(spaced(name), short(number(block, "slope")), *words))
     head = columns("Set", "Slope", *(f"ε = {rate}" for rate in rates))
     return Table("Label noise: accuracy by rate of flipped training labels", head, rows)
 

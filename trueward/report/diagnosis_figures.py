@@ -71,8 +71,7 @@ def reliability(one: Diagnosis) -> Figure | None:
         if spoken:
             words = "; ".join(spoken)
             plan = layout(
-                axis("σ(margin / T)", range=[0, 1], nticks=5),
-                axis("wins", range=[0, 1], nticks=5),
+                axis("σ(margin / T)", range=[0, 1], nticks=5), axis("wins", range=[0, 1], nticks=5)
             )
             about = f"Reliability on {spaced(name)}: {words}."
             panels.append(Panel(spaced(name), about, traces, plan, 230, note=words))

@@ -1,6 +1,118 @@
-"""Blocks as Markdown, fit for a model card."""
+"""Reports and model cards in Markdown."""
 
-from trueward.report.blocks import Table, Value, Verdict
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from trueward.errors import DataError
+from trueward.metrics import metric
+from trueward.report.blocks import Table, Value, Verdict, columns, row
+from trueward.report.diagnosis import model_table
+from trueward.report.findings import Findings
+from trueward.report.material import Material, TrainedRun
+from trueward.report.policies import TITLE, policies_summary
+from trueward.report.provenance import commands
+from trueward.report.reading import read_material
+from trueward.report.studies import comparison_summary
+from trueward.report.suites import primary_summary
+from trueward.report.training_runs import held_out, main_settings, run_sentence
+from trueward.report.words import fixed, interval, number, short, spaced
+
+_USE = """```python
+from trueward import Scorer
+
+scorer = Scorer.from_pretrained({path!r})
+scorer.score(["What is 2 + 2?"], ["4"])  # rewards in logits
+```
+
+It is a plain `AutoModelForSequenceClassification` with one label; any program that loads one gives
+the same rewards."""
+
+
+def markdown_report(material: Material, found: Findings) -> str:
+    """Return verdicts, then tables of studies, suites, diagnoses and policies, then commands."""
+    parts = [f"# {plain(material.title)}", "## Verdict"]
+    for one in found.verdicts:
+        parts += [f"### {plain(one.about)}"] if len(found.verdicts) > 1 else []
+        parts += verdict(one)
+    for results in material.studies.values():
+        parts.append(f"## Comparison: {plain(results.name)}")
+        parts.append(table(comparison_summary(results)))
+    if material.suites:
+        parts += ["## Benchmark suites", table(primary_summary(material.suites))]
+    for diagnosis in material.diagnoses:
+        tables = [table(model_table(model)) for model in diagnosis.models]
+        parts += ["## Diagnostics", *tables]
+    if material.policies:
+        parts += [f"## {TITLE}", table(policies_summary(material.policies))]
+    if lines := commands(material):
+        parts += ["## Commands", "```\n" + "\n".join(lines) + "\n```"]
+    return "\n\n".join(parts) + "\n"
+
+
+def model_card(folder: Path | str, evidence: Material | None = None) -> str:
+    """Return `README.md` for the folder of a finished `trueward train`, front matter and all.
+
+    Args:
+        folder: it holds `train.json`.
+        evidence: results of evaluations and diagnoses of the model, to put on the card.
+
+    Raises:
+        DataError: the folder holds no finished run.
+    """
+    (run,) = read_material([Path(folder) / "train.json"]).runs
+    if not run.finished:
+        raise DataError(f"{folder}: the run is not finished, so there is nothing to put on a card")
+    matter = yaml.safe_dump(_front_matter(run), sort_keys=False, allow_unicode=True)
+    parts = [
+        f"---\n{matter}---",
+        f"# {run.label}",
+        f"A reward model. {run_sentence(run)}",
+        "## Use",
+        _USE.format(path=run.label),
+        "## Held-out results",
+        table(_card_results(run)),
+    ]
+    if evidence is not None and evidence.suites:
+        parts += ["## Benchmark suites", table(primary_summary(evidence.suites))]
+    for one in evidence.diagnoses if evidence is not None else ():
+        parts += ["## Diagnostics", *(table(model_table(m)) for m in one.models)]
+    settings = {**main_settings(run), **run.result.get("environment", {})}
+    rows = [row(name, str(value)) for name, value in settings.items()]
+    parts += ["## Training", table(Table("", columns("Setting", "Value"), rows))]
+    if notices := run.result.get("notices"):
+        parts += ["## Notices", "\n".join(f"- {one}" for one in notices)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _front_matter(run: TrainedRun) -> dict[str, Any]:
+    base, data = run.job.get("model_name_or_path"), run.job.get("dataset_name")
+    return {
+        "library_name": "transformers",
+        "pipeline_tag": "text-classification",
+        "tags": ["reward-model", "trueward", "rlhf"],
+        **({"base_model": base} if isinstance(base, str) and not Path(base).exists() else {}),
+        **({"datasets": [data]} if isinstance(data, str) and not Path(data).exists() else {}),
+    }
+
+
+def _card_results(run: TrainedRun) -> Table:
+    counts = run.result.get("counts", {})
+    rows = [
+        row(
+            metric(name).title,
+            fixed(one.value),
+            interval(one),
+            f"{counts[name]:,}" if name in counts else "",
+        )
+        for name, one in held_out(run).items()
+    ]
+    rows += [
+        row(spaced(name), short(number(run.result, "scalars", name)), "", "")
+        for name in run.result.get("scalars", {})
+    ]
+    return Table("", columns("Measure", "Value", "95 % interval", "Items"), rows)
 
 
 def table(one: Table) -> str:

@@ -13,9 +13,9 @@ from trueward.report.blocks import (
     Numbers,
     Panel,
     Plotly,
-    Row,
     Table,
     columns,
+    row,
 )
 from trueward.report.material import Material
 from trueward.report.plots import GREY, axis, figures, layout, line, model_colors
@@ -145,15 +145,13 @@ def _band(curve: GoldCurve, color: str) -> Plotly:
 
 def _fits(curves: Sequence[GoldCurve]) -> Table:
     rows = [
-        Row(
-            [
-                curve.model,
-                curve.place,
-                fixed(number(curve.gold[0], "value")),
-                _best_gold(curve),
-                *(fixed(number(curve.fit, name)) for name in ("alpha", "beta", "r_squared")),
-                _fitted_n(curve),
-            ]
+        row(
+            curve.model,
+            curve.place,
+            fixed(number(curve.gold[0], "value")),
+            _best_gold(curve),
+            *(fixed(number(curve.fit, name)) for name in ("alpha", "beta", "r_squared")),
+            _fitted_n(curve),
         )
         for curve in curves
     ]
@@ -182,9 +180,7 @@ def best_of_n_tables(document: BestOfNDocument) -> Iterator[Table]:
         rows = []
         for place, (n, kl) in enumerate(zip(document["n"], document["kl"], strict=True)):
             gold = ("", "") if curve["gold"] is None else _estimate(curve["gold"][place])
-            rows.append(
-                Row([f"{n:,}", fixed(number(kl)), *_estimate(curve["proxy"][place]), *gold])
-            )
+            rows.append(row(f"{n:,}", fixed(number(kl)), *_estimate(curve["proxy"][place]), *gold))
         head = [*map(Column, ("n", "KL, nats", "reward", "interval", "gold", "interval"))]
         yield Table("", head, rows, title=f"{curve['model']}: best of n by reward")
     if document["differences"]:
@@ -215,7 +211,7 @@ def _differences(document: BestOfNDocument) -> Table:
         mark = PairedDifference(one, math.nan, p_holm, significant, corrected).mark
         name = gap["label"] if gap["label"] != before else ""
         words = [signed(one.value), interval(one, signed, MISSING), p_value(p_holm), mark]
-        rows.append(Row([name, f"{gap['n']:,}", *words]))
+        rows.append(row(name, f"{gap['n']:,}", *words))
         before = gap["label"]
     baseline = document["differences"][0]["baseline"]
     head = [Column("model", text=True, width=24), Column("n")]

@@ -9,22 +9,21 @@ from typing import Any
 
 from trueward.errors import InputError
 from trueward.files import JsonField, write_text
-from trueward.report import markdown
 from trueward.report.blocks import Block, Group, Section, Verdict
-from trueward.report.diagnosis import diagnosis_blocks, model_table
-from trueward.report.document import check_outputs, report_document, write_document
-from trueward.report.findings import Findings, findings
+from trueward.report.diagnosis import diagnosis_blocks
+from trueward.report.findings import FILE, Findings, check_outputs, findings, report_document
 from trueward.report.html import Html, element, join, section
+from trueward.report.markdown import markdown_report
 from trueward.report.material import Material
 from trueward.report.optimization import gold_curves, optimization_blocks
-from trueward.report.policies import TITLE, policies_blocks, policies_summary
-from trueward.report.provenance import commands, provenance_sections
+from trueward.report.policies import TITLE, policies_blocks
+from trueward.report.provenance import provenance_sections
 from trueward.report.reading import read_material
-from trueward.report.studies import comparison_summary, run_sections, scenario_sections
-from trueward.report.suites import primary_summary, suites_blocks
+from trueward.report.studies import run_sections, scenario_sections
+from trueward.report.suites import suites_blocks
 from trueward.report.training_runs import runs_blocks
 from trueward.report.words import count, listed
-from trueward.results import StudyResults
+from trueward.results import StudyResults, write
 
 FORMATS = ("html", "md")
 _POLICY = (
@@ -71,7 +70,8 @@ def report(
         write_text(page(material, found, _plotly()), output)
     else:
         write_text(markdown_report(material, found), output)
-    results = write_document(report_document(material, found, created=created), output)
+    results = output.with_name(FILE)
+    write(report_document(material, found, created=created), results)
     return Written(material, found, output, results)
 
 
@@ -139,27 +139,6 @@ def sections(material: Material, found: Findings) -> list[Section]:
     if material.policies:
         parts.append(Section("policies", TITLE, policies_blocks(material.policies)))
     return [*parts, *provenance_sections(material)]
-
-
-def markdown_report(material: Material, found: Findings) -> str:
-    """Return verdicts, then tables of studies, suites, diagnoses and policies, then commands."""
-    parts = [f"# {markdown.plain(material.title)}", "## Verdict"]
-    for one in found.verdicts:
-        parts += [f"### {markdown.plain(one.about)}"] if len(found.verdicts) > 1 else []
-        parts += markdown.verdict(one)
-    for results in material.studies.values():
-        parts.append(f"## Comparison: {markdown.plain(results.name)}")
-        parts.append(markdown.table(comparison_summary(results)))
-    if material.suites:
-        parts += ["## Benchmark suites", markdown.table(primary_summary(material.suites))]
-    for diagnosis in material.diagnoses:
-        tables = [markdown.table(model_table(model)) for model in diagnosis.models]
-        parts += ["## Diagnostics", *tables]
-    if material.policies:
-        parts += [f"## {TITLE}", markdown.table(policies_summary(material.policies))]
-    if lines := commands(material):
-        parts += ["## Commands", "```\n" + "\n".join(lines) + "\n```"]
-    return "\n\n".join(parts) + "\n"
 
 
 def _verdicts(verdicts: Sequence[Verdict]) -> list[Block]:

@@ -76,12 +76,7 @@ def padded(values: Numbers, room: float) -> list[float] | None:
 
 
 def line(
-    name: str,
-    x: Numbers | ndarray,
-    y: Numbers | ndarray,
-    style: Plotly,
-    hover: str,
-    **more: Any,
+    name: str, x: Numbers | ndarray, y: Numbers | ndarray, style: Plotly, hover: str, **more: Any
 ) -> Plotly:
     """Return a line that has a name; `more` may hold its mode, texts and marker."""
     rest = {key: more[key] for key in ("marker",) if key in more}
@@ -101,14 +96,7 @@ def line(
 
 def guide(x: Numbers, y: Numbers, style: Plotly) -> Plotly:
     """Return a nameless line for the eye."""
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "x": x,
-        "y": y,
-        "line": style,
-        "hoverinfo": "skip",
-    }
+    return {"type": "scatter", "mode": "lines", "x": x, "y": y, "line": style, "hoverinfo": "skip"}
 
 
 def whiskers(points: Sequence[Estimate]) -> Plotly:
@@ -151,11 +139,7 @@ def _forest_panel(
             "x": [one.value],
             "y": [label],
             "error_x": {**whiskers([one]), "color": color, "thickness": 2, "width": 0},
-            "marker": {
-                "color": color,
-                "size": 9,
-                "symbol": "circle" if sure else "circle-open",
-            },
+            "marker": {"color": color, "size": 9, "symbol": "circle" if sure else "circle-open"},
             "hovertemplate": f"%{{fullData.name}}: {form(one.value)} "
             f"({form(one.low)} to {form(one.high)})<extra></extra>",
         }

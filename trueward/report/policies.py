@@ -12,11 +12,11 @@ from trueward.report.blocks import (
     Fold,
     Group,
     Heading,
-    Row,
     Table,
     Value,
     Verdict,
     columns,
+    row,
 )
 from trueward.report.material import PolicyRun
 from trueward.report.plots import colors_of
@@ -209,16 +209,14 @@ def policies_summary(runs: Sequence[PolicyRun]) -> Table:
         *("√KL at the end", "Alarms"),
     )
     rows = [
-        Row(
-            [
-                run.label,
-                fixed(run.gold[0].value),
-                fixed(run.gold[-1].value),
-                _value(run.change, signed),
-                signed(run.risen),
-                two(number(run.points[-1], "distance")),
-                _alarm_words(run),
-            ]
+        row(
+            run.label,
+            fixed(run.gold[0].value),
+            fixed(run.gold[-1].value),
+            _value(run.change, signed),
+            signed(run.risen),
+            two(number(run.points[-1], "distance")),
+            _alarm_words(run),
         )
         for run in runs
     ]
@@ -237,12 +235,7 @@ def run_table(document: Mapping[str, Any]) -> Table:
     """Return a run's looks for a terminal."""
     head = [Column("√KL" if name == "distance" else name) for name in _TERMINAL_LOOK]
     rows = [
-        Row(
-            [
-                "" if point[name] is None else form.format(point[name])
-                for name, form in _TERMINAL_LOOK.items()
-            ]
-        )
+        row(*("" if point[n] is None else f.format(point[n]) for n, f in _TERMINAL_LOOK.items()))
         for point in document["points"]
     ]
     return Table("", head, rows, ruled=True)
@@ -257,7 +250,7 @@ def demo_table(document: Mapping[str, Any]) -> Table:
         golds = (f"{run[name]:.3f}" for name in ("gold_start", "gold_best", "gold_last"))
         words = f"{alarm['kind']} @ {alarm['step']}" if alarm else "none"
         distance = f"{run['distance_last']:.2f}"
-        rows.append(Row([run["objective"], str(run["seed"]), *golds, distance, words]))
+        rows.append(row(run["objective"], str(run["seed"]), *golds, distance, words))
     return Table("", [*map(Column, names)], rows, ruled=True)
 
 
@@ -282,20 +275,18 @@ def _runs_table(runs: Sequence[PolicyRun]) -> Table:
     titles = ["Gold at the start", "Gold at the end", "Change of gold", "Best gold"]
     titles += ["Change of reward", "√KL at the end", "Steps"]
     rows = [
-        Row(
-            [
-                run.label,
-                _value(run.gold[0], fixed),
-                _value(run.gold[-1], fixed),
-                _value(run.change, signed),
-                _best_gold(run),
-                signed(run.risen),
-                two(number(run.points[-1], "distance")),
-                short(number(run.points[-1], "step")),
-                _alarm_words(run),
-                shaping_words(run),
-                str(run.settings.get("algorithm", MISSING)),
-            ]
+        row(
+            run.label,
+            _value(run.gold[0], fixed),
+            _value(run.gold[-1], fixed),
+            _value(run.change, signed),
+            _best_gold(run),
+            signed(run.risen),
+            two(number(run.points[-1], "distance")),
+            short(number(run.points[-1], "step")),
+            _alarm_words(run),
+            shaping_words(run),
+            str(run.settings.get("algorithm", MISSING)),
         )
         for run in runs
     ]
@@ -322,13 +313,11 @@ def _alarm_words(run: PolicyRun) -> str:
 def _fits_table(runs: Sequence[PolicyRun]) -> Table:
     """Return coefficients and peak, a row a run."""
     rows = [
-        Row(
-            [
-                run.label,
-                *(fixed(number(_fit(run), name)) for name in ("alpha", "beta", "r_squared")),
-                str(_fit(run).get("points", MISSING)),
-                peak_words(run),
-            ]
+        row(
+            run.label,
+            *(fixed(number(_fit(run), name)) for name in ("alpha", "beta", "r_squared")),
+            str(_fit(run).get("points", MISSING)),
+            peak_words(run),
         )
         for run in runs
     ]
@@ -358,7 +347,7 @@ def peak_words(run: PolicyRun) -> str:
 
 def _looks(run: PolicyRun) -> Fold:
     names = [n for n in _LOOK if any(point.get(n) is not None for point in run.points)]
-    rows = [Row([_look(point, name) for name in names]) for point in run.points]
+    rows = [row(*(_look(point, name) for name in names)) for point in run.points]
     title = f"{run.label}: {count(len(rows), 'look')}"
     return Fold(title, Table(title, columns(*(_LOOK[name][0] for name in names)), rows))
 

@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from trueward.metrics import metric
 from trueward.report.blocks import (
@@ -18,6 +17,7 @@ from trueward.report.blocks import (
     Verdict,
     columns,
     compared,
+    row,
 )
 from trueward.report.study_figures import (
     difference_figure,
@@ -232,7 +232,7 @@ def comparison_table(results: StudyResults, noun: str = "objective") -> Table:
     """Return objectives × metrics: mean and interval, then the difference and its interval."""
     comparison, labels = results.comparison, results.labels
     rows = [
-        Row([labels[o], *(_compared(comparison.entry(m, o)) for m in comparison.metrics)])
+        row(labels[o], *(_compared(comparison.entry(m, o)) for m in comparison.metrics))
         for o in comparison.objectives
     ]
     rows += _reference_rows(results, _REFERENCES)
@@ -267,14 +267,12 @@ def seeds_table(results: StudyResults) -> Table:
     metrics = results.comparison.metrics
     head = columns("Objective", "Seed", *(metric(m).title for m in metrics), "Steps", "Seconds")
     rows = [
-        Row(
-            [
-                run.label,
-                str(run.seed),
-                *(fixed(mean(run.scores[m].values)) for m in metrics),
-                f"{run.steps:,}",
-                fixed(run.seconds, 1),
-            ]
+        row(
+            run.label,
+            str(run.seed),
+            *(fixed(mean(run.scores[m].values)) for m in metrics),
+            f"{run.steps:,}",
+            fixed(run.seconds, 1),
         )
         for run in results.runs.values()
     ]
@@ -286,14 +284,12 @@ def scalars_table(results: StudyResults) -> Table:
     groups = {o: runs_of(results, o) for o in results.comparison.objectives}
     names = dict.fromkeys(name for run in results.runs.values() for name in run.scalars)
     rows = [
-        Row(
-            [
-                spaced(name),
-                *(
-                    _spread([float(run.scalars.get(name, math.nan)) for run in runs])
-                    for runs in groups.values()
-                ),
-            ]
+        row(
+            spaced(name),
+            *(
+                _spread([float(run.scalars.get(name, math.nan)) for run in runs])
+                for runs in groups.values()
+            ),
         )
         for name in names
     ]
@@ -304,12 +300,12 @@ def scalars_table(results: StudyResults) -> Table:
 def hidden_table(results: StudyResults, noun: str = "objective") -> Table:
     """Return one row an objective and split: norms, their shift from train, effective rank."""
     rows = [
-        Row([results.labels[o], spaced(split), *_statistics(runs, split)])
+        row(results.labels[o], spaced(split), *_statistics(runs, split))
         for o in results.comparison.objectives
         if (runs := runs_of(results, o))
         for split in runs[0].norms
     ]
-    head = columns(noun.capitalize(), "Split", *(title for title, *_ in _STATISTICS), texts=1)
+    head = columns(noun.capitalize(), "Split", *(title for title, _ in _STATISTICS), texts=1)
     over = "Hidden states: means over seeds" if noun == "objective" else "Hidden states"
     return Table(over, head, rows)
 
@@ -345,62 +341,52 @@ def _compared(entry: Entry) -> Value:
 
 def _without_intervals(row: Row) -> Row:
     values = (replace(e, interval=None) if isinstance(e, Value) else e for e in row.entries)
-    return replace(row, entries=[*values])
+    return replace(row, entries=(*values,))
 
 
 def _reference_rows(results: StudyResults, names: Mapping[str, str]) -> list[Row]:
     metrics = results.comparison.metrics
     return [
-        Row(
-            [
-                names.get(name, name),
-                *(Value(fixed(means[m]) if m in means else MISSING) for m in metrics),
-            ],
-            "reference",
+        row(
+            names.get(name, name),
+            *(Value(fixed(means[m]) if m in means else MISSING) for m in metrics),
+            kind="reference",
         )
         for name, means in results.baselines.items()
     ]
 
 
 def _statistics(runs: Sequence[RunResult], split: str) -> list[str]:
-    blocks: list[tuple[Mapping[str, Any], Mapping[str, Any]]] = [
-        (r.norms[split], r.norms.get("train") or {}) for r in runs if split in r.norms
-    ]
-    return [form(mean([read(*pair) for pair in blocks])) for _, read, form in _STATISTICS]
-
-
-def _statistic(place: str, name: str) -> "Statistic":
-    return lambda block, train: number(block, place, name)
-
-
-def _shift(place: str) -> "Statistic":
-    """Return how far a mean norm is from the train split's, as a share of the latter."""
-    return lambda block, train: number(block, place, "mean") / number(train, place, "mean") - 1
-
-
-def _effective_rank(block: Mapping[str, Any], train: Mapping[str, Any]) -> float:
-    return number(block, "effective_rank")
+    """Return means over runs of what `_STATISTICS` names, on one split."""
+    found = []
+    for run in runs:
+        if split not in run.norms:
+            continue
+        norms, train = run.norms[split], run.norms.get("train")
+        numbers = []
+        for place in ("pre_norm", "hidden"):
+            norm = number(norms, place, "mean")
+            shift = norm / number(train, place, "mean") - 1
+            numbers += [norm, number(norms, place, "cv"), shift]
+        rest = [number(norms, "difference", "mean"), number(norms, "effective_rank")]
+        found.append([*numbers, *rest])
+    means = map(mean, zip(*found, strict=True))
+    return [form(value) for (_, form), value in zip(_STATISTICS, means, strict=True)]
 
 
 def _share(value: float) -> str:
     return signed_times_100(value) + " %"
 
 
-Statistic = Callable[[Mapping[str, Any], Mapping[str, Any]], float]
-"""Of a split's block of norms, given the train split's block too."""
-_STATISTICS: tuple[tuple[str, Statistic, Callable[[float], str]], ...] = (
-    ("‖h‖ before final norm", _statistic("pre_norm", "mean"), two),
-    ("std/mean", _statistic("pre_norm", "cv"), fixed),
-    ("against train", _shift("pre_norm"), _share),
-    ("‖h‖ at the head", _statistic("hidden", "mean"), two),
-    ("std/mean", _statistic("hidden", "cv"), fixed),
-    ("against train", _shift("hidden"), _share),
-    ("‖h⁺ − h⁻‖", _statistic("difference", "mean"), two),
-    (
-        "Effective rank",
-        lambda block, train: number(block, "effective_rank"),
-        partial(fixed, digits=1),
-    ),
+_STATISTICS: tuple[tuple[str, Callable[[float], str]], ...] = (
+    ("‖h‖ before final norm", two),
+    ("std/mean", fixed),
+    ("against train", _share),
+    ("‖h‖ at the head", two),
+    ("std/mean", fixed),
+    ("against train", _share),
+    ("‖h⁺ − h⁻‖", two),
+    ("Effective rank", partial(fixed, digits=1)),
 )
 
 

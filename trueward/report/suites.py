@@ -8,13 +8,13 @@ from trueward.report.blocks import (
     Column,
     Figure,
     Lines,
-    Row,
     Table,
     Text,
     Value,
     Verdict,
     columns,
     compared,
+    row,
 )
 from trueward.report.plots import forest, model_colors
 from trueward.report.words import (
@@ -114,7 +114,7 @@ def primary_summary(suites: Suites) -> Table:
             else MISSING
             for n in names
         ]
-        rows.append(Row([model, *values]))
+        rows.append(row(model, *values))
     return Table("", columns("Model", *names), rows)
 
 
@@ -139,7 +139,7 @@ def _primary_table(
             else MISSING
             for n in names
         ]
-        rows.append(Row([model, *values]))
+        rows.append(row(model, *values))
     against = f", and differences to {next(iter(suites))}" if len(suites) > 1 else ""
     caption = f"Primary metric of each suite, times 100{against}"
     return Table(caption, columns("Model", *names), rows, emphasis=True)
@@ -156,7 +156,7 @@ def _page_parts(suites: Suites, name: str) -> Table:
         found = [parts.get(part) for parts in known.values()]
         items = next((str(one.n) for one in found if one), MISSING)
         words = part + (" (primary)" if part == primary else "")
-        rows.append(Row([words, items, *map(_page_part, found)]))
+        rows.append(row(words, items, *map(_page_part, found)))
     return Table(f"{name}: every part, times 100", columns("Part", "Items", *results), rows)
 
 
@@ -203,13 +203,11 @@ def suite_list(suites: Sequence[Suite]) -> Table:
         Column("data · licence", text=True, stretched=True),
     ]
     rows = [
-        Row(
-            [
-                Value(one.name, style="bold"),
-                one.measures,
-                one.primary,
-                Value(one.origin, note=f" · {one.licence}"),
-            ]
+        row(
+            Value(one.name, style="bold"),
+            one.measures,
+            one.primary,
+            Value(one.origin, note=f" · {one.licence}"),
         )
         for one in suites
     ]
@@ -222,13 +220,13 @@ def parts_table(results: Sequence[SuiteResult]) -> Table:
     rows = []
     for result in results:
         if len(results) > 1:
-            rows.append(Row([result.scorer], "heading"))
+            rows.append(row(result.scorer, kind="heading"))
         for part in result.parts:
             style = "cyan" if part.name == result.primary else ""
             value = Value(_two(part.estimate.value), style=style)
             around = interval(part.estimate, _two, MISSING)
             name = Value(part.name, style=style)
-            rows.append(Row([name, f"{part.n:,}", f"{part.ties:,}", value, around]))
+            rows.append(row(name, f"{part.n:,}", f"{part.ties:,}", value, around))
     return Table("", head, rows, notes=_notes(results))
 
 
@@ -282,12 +280,12 @@ def _terminal_differences(suites: Suites, differences: Sequence[SuiteDifference]
     head += map(Column, ("interval", "p (Holm)", ""))
     rows = []
     for place, one in enumerate(suites[first]):
-        rows.append(Row([f"{one.suite}, {one.primary}"], "heading"))
+        rows.append(row(f"{one.suite}, {one.primary}", kind="heading"))
         for scorer, results in suites.items():
             known = {part.name: part.estimate.value for part in results[place].parts}
             value = _two(known.get(results[place].primary, math.nan))
             gap = found.get((one.suite, scorer))
-            rows.append(Row([scorer, value, *(_difference(gap) if gap else ())]))
+            rows.append(row(scorer, value, *(_difference(gap) if gap else ())))
     return Table("", head, rows)
 
 

@@ -1,14 +1,9 @@
-"""Runs of `trueward train`: their verdict, page and settings; one run's terminal and model card."""
+"""Runs of `trueward train` in a report and on a terminal: verdict, page, settings."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import yaml
-
-from trueward.errors import DataError
 from trueward.metrics import metric
-from trueward.report import markdown
 from trueward.report.blocks import (
     Block,
     Column,
@@ -17,19 +12,16 @@ from trueward.report.blocks import (
     Fold,
     Group,
     Lines,
-    Row,
     Table,
     Text,
     Value,
     Verdict,
     columns,
+    row,
 )
-from trueward.report.diagnosis import model_table
-from trueward.report.material import Material, TrainedRun
+from trueward.report.material import TrainedRun
 from trueward.report.plots import colors_of
-from trueward.report.reading import read_material
 from trueward.report.study_figures import curve_panels
-from trueward.report.suites import primary_summary
 from trueward.report.words import (
     MISSING,
     count,
@@ -60,15 +52,6 @@ SETTINGS = (
     "use_peft",
 )
 """Of the hundred settings of a job those that tell one run from another."""
-_USE = """```python
-from trueward import Scorer
-
-scorer = Scorer.from_pretrained({path!r})
-scorer.score(["What is 2 + 2?"], ["4"])  # rewards in logits
-```
-
-It is a plain `AutoModelForSequenceClassification` with one label; any program that loads one gives
-the same rewards."""
 
 
 def runs_verdict(runs: Sequence[TrainedRun]) -> Verdict:
@@ -80,22 +63,24 @@ def runs_verdict(runs: Sequence[TrainedRun]) -> Verdict:
         "runs by trueward study, eval or diagnose on the same items."
     )
     caveats = (caveat,) if len(runs) > 1 else ()
-    return Verdict("Training runs", headline, tuple(map(_sentence, runs)), caveats)
+    return Verdict("Training runs", headline, tuple(map(run_sentence, runs)), caveats)
 
 
-def _sentence(run: TrainedRun) -> str:
+def run_sentence(run: TrainedRun) -> str:
+    """Return what a run was trained with, and its held-out numbers."""
     if not run.finished:
         return f"{run.label} is not finished, so it was not judged."
     parts = [
         f"{lower(metric(name).title)} {fixed(one.value)} ({interval(one)})"
-        for name, one in _held_out(run).items()
+        for name, one in held_out(run).items()
     ]
     level = f"; {percent(0.95)} intervals: {listed(parts)}" if parts else ""
     steps = count(int(run.result.get("steps", 0)), "step")
     return f"{run.label} was trained with {run.result.get('objective', '?')} for {steps}{level}."
 
 
-def _held_out(run: TrainedRun) -> dict[str, Estimate]:
+def held_out(run: TrainedRun) -> dict[str, Estimate]:
+    """Return held-out means by metric; empty where the run is not finished."""
     return {name: estimate(one) for name, one in run.result.get("held_out", {}).items()}
 
 
@@ -123,20 +108,21 @@ def runs_blocks(runs: Sequence[TrainedRun]) -> list[Block]:
 def run_settings(run: TrainedRun) -> Block:
     """Return the settings that matter, then all of them behind a fold."""
     rest = Fold(f"All {len(run.job)} settings of the run", Facts(run.job))
-    return Group([Facts(_main_settings(run)), rest])
+    return Group([Facts(main_settings(run)), rest])
 
 
-def _main_settings(run: TrainedRun) -> dict[str, Any]:
+def main_settings(run: TrainedRun) -> dict[str, Any]:
+    """Return the settings that tell one run from another."""
     return {name: run.job[name] for name in SETTINGS if run.job.get(name) is not None}
 
 
 def _runs_table(runs: Sequence[TrainedRun]) -> Table:
-    held = dict.fromkeys(name for run in runs for name in _held_out(run))
+    held = dict.fromkeys(name for run in runs for name in held_out(run))
     scalars = dict.fromkeys(name for run in runs for name in run.result.get("scalars", {}))
     titles = ["Objective", "Steps", *(metric(n).title for n in held), *map(spaced, scalars)]
     rows = []
     for run in runs:
-        known = _held_out(run)
+        known = held_out(run)
         values = [
             Value(fixed(known[n].value), interval(known[n])) if n in known else MISSING
             for n in held
@@ -144,7 +130,7 @@ def _runs_table(runs: Sequence[TrainedRun]) -> Table:
         steps = f"{run.result['steps']:,}" if run.result.get("steps") else MISSING
         objective = str(run.result.get("objective") or run.job.get("objective", MISSING))
         numbers = [short(number(run.result, "scalars", name)) for name in scalars]
-        rows.append(Row([run.label, objective, steps, *values, *numbers]))
+        rows.append(row(run.label, objective, steps, *values, *numbers))
     caption = "Training runs: held-out means with intervals"
     return Table(caption, columns("Run", *titles, texts=1), rows)
 
@@ -154,73 +140,7 @@ def held_out_table(means: Mapping[str, Estimate]) -> Table:
     first = Column("held-out metric", text=True, width=26)
     head = [first, Column("mean"), Column("interval"), Column("what it is", text=True)]
     rows = [
-        Row([metric(name).title, fixed(one.value), interval(one), metric(name).meaning])
+        row(metric(name).title, fixed(one.value), interval(one), metric(name).meaning)
         for name, one in means.items()
     ]
     return Table("", head, rows)
-
-
-def model_card(folder: Path | str, evidence: Material | None = None) -> str:
-    """Return `README.md` for the folder of a finished `trueward train`, front matter and all.
-
-    Args:
-        folder: it holds `train.json`.
-        evidence: results of evaluations and diagnoses of the model, to put on the card.
-
-    Raises:
-        DataError: the folder holds no finished run.
-    """
-    (run,) = read_material([Path(folder) / "train.json"]).runs
-    if not run.finished:
-        raise DataError(f"{folder}: the run is not finished, so there is nothing to put on a card")
-    matter = yaml.safe_dump(_front_matter(run), sort_keys=False, allow_unicode=True)
-    parts = [
-        f"---\n{matter}---",
-        f"# {run.label}",
-        f"A reward model. {_sentence(run)}",
-        "## Use",
-        _USE.format(path=run.label),
-        "## Held-out results",
-        markdown.table(_card_results(run)),
-    ]
-    if evidence is not None and evidence.suites:
-        parts += ["## Benchmark suites", markdown.table(primary_summary(evidence.suites))]
-    for one in evidence.diagnoses if evidence is not None else ():
-        parts += ["## Diagnostics", *(markdown.table(model_table(m)) for m in one.models)]
-    settings = {**_main_settings(run), **run.result.get("environment", {})}
-    rows = [Row([name, str(value)]) for name, value in settings.items()]
-    parts += ["## Training", markdown.table(Table("", columns("Setting", "Value"), rows))]
-    if notices := run.result.get("notices"):
-        parts += ["## Notices", "\n".join(f"- {one}" for one in notices)]
-    return "\n\n".join(parts) + "\n"
-
-
-def _front_matter(run: TrainedRun) -> dict[str, Any]:
-    base, data = run.job.get("model_name_or_path"), run.job.get("dataset_name")
-    return {
-        "library_name": "transformers",
-        "pipeline_tag": "text-classification",
-        "tags": ["reward-model", "trueward", "rlhf"],
-        **({"base_model": base} if isinstance(base, str) and not Path(base).exists() else {}),
-        **({"datasets": [data]} if isinstance(data, str) and not Path(data).exists() else {}),
-    }
-
-
-def _card_results(run: TrainedRun) -> Table:
-    counts = run.result.get("counts", {})
-    rows = [
-        Row(
-            [
-                metric(name).title,
-                fixed(one.value),
-                interval(one),
-                f"{counts[name]:,}" if name in counts else "",
-            ]
-        )
-        for name, one in _held_out(run).items()
-    ]
-    rows += [
-        Row([spaced(name), short(number(run.result, "scalars", name)), "", ""])
-        for name in run.result.get("scalars", {})
-    ]
-    return Table("", columns("Measure", "Value", "95 % interval", "Items"), rows)
