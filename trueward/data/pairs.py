@@ -90,14 +90,17 @@ def to_pairs(
     Raises:
         DataError: a missing column, a wrong type in a row, or no pair left.
     """
-    rule, name = rule or PairRule(), name_of(rows, name)
+    name = name_of(rows, name)
     if len(rows) == 0:
         raise DataError(f"{name}: no rows; expected at least one")
     form = recognise(rows, columns, name)
-    _check_rule(rule, form, rows.column_names, name)
     unused = form.unused(rows.column_names)
-    if not rule.needs_scores and (same := _pairs_already(rows, form)) is not None:
+    if rule is not None:
+        _check_rule(rule, form, rows.column_names, name)
+    same = None if rule is not None and rule.needs_scores else _pairs_already(rows, form)
+    if same is not None:
         return same, PairingReport(form.kind, len(rows), len(rows), {}, unused)
+    rule = rule or PairRule()
     left_out: Counter[str] = Counter()
     if form.kind in PAIR_READERS:
         pairs = [pair for *_, pair in _read_pairs(rows, form, rule, left_out, name)]
