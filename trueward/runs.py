@@ -76,7 +76,7 @@ def rows_digest(rows: Iterable[Mapping[str, Any]]) -> str:
 
 @dataclass(frozen=True)
 class RunKind:
-    """A kind of run: the document by which its folder is known, and what is said of a taken one."""
+    """A kind of run: the document that tells whose a folder is, and what is said of a taken one."""
 
     foreign: str
     """Said of a folder that holds something else."""
@@ -89,7 +89,7 @@ class RunKind:
     other: str = ""
     """Said of a run with another identity."""
     option: str = "output"
-    """What to choose another of, where the folder is a file."""
+    """The option by which another folder is chosen, where this one is a file."""
     marks: Sequence[tuple[str, str]] = RESULT_MARKS
     """Files, and a key of each, by which `--overwrite` knows what it may remove."""
     irremovable: str = "holds nothing of ours; --overwrite will not remove it"

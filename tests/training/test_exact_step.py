@@ -9,11 +9,11 @@ from helpers import effective_batch, tiny_data, tiny_models
 import trueward
 from trueward.errors import InputError
 from trueward.training import RewardConfig
+from trueward.training.prepare import is_exact
 from trueward.training.step import (
     differentiate,
     from_table,
     gather_rows,
-    is_exact,
     rows_of_data,
     to_table,
 )

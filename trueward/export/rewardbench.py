@@ -43,13 +43,13 @@ MODEL_TYPES = frozenset(_MODEL_TYPES.split())
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export wrote."""
+    """A finished export."""
 
     folder: Path
     changes: tuple[str, ...]
-    """What differs from the checkpoint, and what to know: one line each."""
+    """Differences from the checkpoint, and what to know: one line each."""
     command: str
-    """How the target is run on it, as a shell line."""
+    """The shell line that runs the target on it."""
     pairs: int | None = None
     """Pairs converted, where data was given."""
 

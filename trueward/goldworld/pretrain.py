@@ -101,7 +101,7 @@ def pretrain(
 
 
 def new_decoder(tokenizer: "PreTrainedTokenizerFast") -> "PreTrainedModel":
-    """A freshly drawn Llama-type decoder of 0.9M parameters: Qwen2 without attention biases.
+    """Return a freshly drawn Llama-type decoder of 0.9M parameters: Qwen2 without biases.
 
     Not Qwen2 itself, because transformers 5 loads whatever tokenizer lies beside a `qwen2` config
     as Qwen2's own byte-level one. Keys start equal to queries, so that a token attends to the
@@ -136,7 +136,7 @@ def new_decoder(tokenizer: "PreTrainedTokenizerFast") -> "PreTrainedModel":
 
 
 def batches(config: PretrainConfig, tokenizer: "PreTrainedTokenizerFast") -> Iterator[Batch]:
-    """`config.steps` batches of fresh prompts and responses, of similar length within a batch."""
+    """Yield `config.steps` batches of fresh prompts and responses, of similar length in each."""
     rng = Random(f"goldworld/pretrain/{config.seed}")
     values = value_token_ids(tokenizer)
     done = 0
@@ -152,7 +152,7 @@ def batches(config: PretrainConfig, tokenizer: "PreTrainedTokenizerFast") -> Ite
 
 
 def response_loss(model: nn.Module, batch: Batch, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Weighted cross-entropy of response tokens; plain means over values and bylines; in nats."""
+    """Return, in nats, weighted cross-entropy of responses, means over values and bylines."""
     logits = model(input_ids=batch.ids, attention_mask=batch.mask).logits[:, :-1]
     target, weights = batch.ids[:, 1:], batch.weights[:, 1:]
     losses = nn.functional.cross_entropy(logits.transpose(1, 2), target, reduction="none")
@@ -162,7 +162,7 @@ def response_loss(model: nn.Module, batch: Batch, values: Tensor) -> tuple[Tenso
 
 
 def value_token_ids(tokenizer: "PreTrainedTokenizerFast") -> Tensor:
-    """The ids of all words that are values of facts."""
+    """Return the ids of all words that are values of facts."""
     words = [word for pool in VALUES.values() for word in pool.all]
     return torch.tensor(tokenizer.convert_tokens_to_ids(words))
 
@@ -193,7 +193,7 @@ def _collate(rows: list[tuple[list[int], int]], values: Tensor, config: Pretrain
 
 
 def _rate(config: PretrainConfig, step: int) -> float:
-    """Linear warm-up, then a cosine to a tenth."""
+    """Return the rate's factor: a linear warm-up, then a cosine to a tenth."""
     if step < config.warmup_steps:
         return (step + 1) / config.warmup_steps
     done = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)

@@ -1,9 +1,9 @@
 """Batches: pairs collated, read by the model in the cheapest proven layout, scored and measured."""
 
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Final, Literal, TypedDict
 
 import torch
 import trl
@@ -14,6 +14,7 @@ from trueward.data.encode import shared_length
 from trueward.errors import ModelError
 from trueward.models import (
     ReadOut,
+    TreeRows,
     attend_over_trees,
     difference,
     head_norm,
@@ -24,15 +25,28 @@ from trueward.models import (
     read_out,
     read_trees,
 )
-from trueward.types import PairScores
+from trueward.types import PairScores, Row
 
-COLUMNS = ("margin", "target", "weight")
+COLUMNS: Final[tuple[Literal["margin", "target", "weight"], ...]] = ("margin", "target", "weight")
 LAYOUTS = {"auto": ("tree", "chunk"), "tree": ("tree", "chunk"), "chunk": ("chunk",), "off": ()}
-"""What `packing` tries, in this order, before the plain padded batch."""
+"""The layouts that `packing` tries, in this order, before the plain padded batch."""
 CHUNKS = 16
 ROW_TOKENS = 2048
 SHARED_CHUNKS = 4
 """With several ranks all must make the same number of passes, so that collectives meet."""
+
+
+class PairBatch(TypedDict, total=False):
+    """A batch of pairs: the chosen sequences, the rejected and, if any, the foreign ones."""
+
+    input_ids: Tensor
+    """(2 or 3 × pairs, tokens)."""
+    attention_mask: Tensor
+    trees: TreeRows
+    """The same sequences laid out as trees."""
+    margin: Tensor
+    target: Tensor
+    weight: Tensor
 
 
 @dataclass(frozen=True)
@@ -55,18 +69,16 @@ class PairCollator:
     row_tokens: int | None = None
     """Tokens of a row of trees, that is of a forward pass, at most; None for one row."""
 
-    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Return token ids and mask of shape (2 or 3 × pairs, tokens), and the data's columns."""
+    def __call__(self, rows: Sequence[Row]) -> PairBatch:
+        """Return the rows' token ids, mask and columns."""
         sequences = [r["chosen_ids"] for r in rows] + [r["rejected_ids"] for r in rows]
         owners = [*range(len(rows)), *range(len(rows))]
         if self.foreign:
             partners = other_prompts(rows)
             sequences += [self._under(rows[j], row) for row, j in zip(rows, partners, strict=True)]
             owners += partners
-        batch: dict[str, Any] = {}
-        batch["input_ids"], batch["attention_mask"] = pad_right(
-            sequences, self.pad_token_id, self.pad_to_multiple_of or 1
-        )
+        ids, mask = pad_right(sequences, self.pad_token_id, self.pad_to_multiple_of or 1)
+        batch: PairBatch = {"input_ids": ids, "attention_mask": mask}
         if self.trees:
             prompts = _prompts(rows)
             first = {prompt: index for index, prompt in enumerate(prompts)}
@@ -78,7 +90,7 @@ class PairCollator:
                 batch[column] = torch.tensor(values, dtype=torch.float32)
         return batch
 
-    def _under(self, prompt_row: Mapping[str, Any], row: Mapping[str, Any]) -> list[int]:
+    def _under(self, prompt_row: Row, row: Row) -> list[int]:
         prompt = list(prompt_row["chosen_ids"][: prompt_length(prompt_row)])
         response = list(row["chosen_ids"][prompt_length(row) :])
         over = 0 if self.max_length is None else len(prompt) + len(response) - self.max_length
@@ -87,7 +99,7 @@ class PairCollator:
         return prompt + response
 
 
-def other_prompts(rows: Sequence[Mapping[str, Any]]) -> list[int]:
+def other_prompts(rows: Sequence[Row]) -> list[int]:
     """Return for each row the index of a row with another prompt, or its own if there is none.
 
     A random cyclic order is walked from each row to the next one whose prompt differs. The order
@@ -103,14 +115,14 @@ def other_prompts(rows: Sequence[Mapping[str, Any]]) -> list[int]:
     return partner
 
 
-def prompt_length(row: Mapping[str, Any]) -> int:
+def prompt_length(row: Row) -> int:
     """Return how many leading tokens are the prompt: recorded, or the sides' common prefix."""
     if row.get("prompt_length") is not None:
         return int(row["prompt_length"])
     return shared_length(row["chosen_ids"], row["rejected_ids"])
 
 
-def _prompts(rows: Sequence[Mapping[str, Any]]) -> list[tuple[int, ...]]:
+def _prompts(rows: Sequence[Row]) -> list[tuple[int, ...]]:
     return [tuple(row["chosen_ids"][: prompt_length(row)]) for row in rows]
 
 
@@ -131,7 +143,7 @@ class BatchReader:
     """
 
     packing: str
-    longest: Mapping[str, Any] | None
+    longest: PairBatch | None
     """The longest pair as a batch of its own; None for a stream."""
     half: bool
     """True where the model computes in 16 bits somewhere, so that equal is less equal."""
@@ -140,13 +152,13 @@ class BatchReader:
     say: Callable[[str], None]
     layout: str | None = field(default=None, init=False)
 
-    def __call__(self, model: nn.Module, inputs: Mapping[str, Any]) -> ReadOut:
+    def __call__(self, model: nn.Module, inputs: PairBatch) -> ReadOut:
         """Read the batch, in the layout that was proven."""
         if self.layout is None:
             self.layout = self._settle(model, inputs)
         return self._read(self.layout, model, inputs)
 
-    def _settle(self, model: nn.Module, inputs: Mapping[str, Any]) -> str:
+    def _settle(self, model: nn.Module, inputs: PairBatch) -> str:
         was_training = model.training
         model.eval()
         try:
@@ -162,7 +174,7 @@ class BatchReader:
             torch.clear_autocast_cache()  # weights cast without a graph must not be used with one
 
     @torch.no_grad()
-    def _disagreement(self, layout: str, model: nn.Module, inputs: Mapping[str, Any]) -> str | None:
+    def _disagreement(self, layout: str, model: nn.Module, inputs: PairBatch) -> str | None:
         """Return why the layout cannot be trusted, or None."""
         reason = None
         for batch in (inputs, self.longest):
@@ -179,7 +191,7 @@ class BatchReader:
             reason = reason or difference(plain, other, half=self.half)
         return reason
 
-    def _read(self, layout: str, model: nn.Module, inputs: Mapping[str, Any]) -> ReadOut:
+    def _read(self, layout: str, model: nn.Module, inputs: PairBatch) -> ReadOut:
         ids, mask = inputs["input_ids"], inputs["attention_mask"]
         if layout == "tree" and "trees" in inputs:
             attend_over_trees(model)
@@ -192,7 +204,7 @@ class BatchReader:
         return read_out(model, ids, mask)
 
 
-def pair_scores(read: ReadOut, inputs: Mapping[str, Tensor], *, foreign: bool) -> PairScores:
+def pair_scores(read: ReadOut, inputs: PairBatch, *, foreign: bool) -> PairScores:
     """Split a read-out of [chosen; rejected] or [chosen; rejected; foreign] rows into pairs."""
     rewards = read.rewards.chunk(3 if foreign else 2)
     hidden = read.hidden.chunk(3 if foreign else 2)

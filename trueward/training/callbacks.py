@@ -1,7 +1,7 @@
 """Callbacks: a fixed set of pairs that is looked at, the progress bar, and stopping on a signal."""
 
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -14,7 +14,7 @@ from transformers import ProgressCallback, TrainerCallback
 from trueward.diagnostics import effective_rank
 from trueward.models import ReadOut
 from trueward.processes import on_any_rank
-from trueward.training.batch import batch_metrics, pair_columns, pair_scores
+from trueward.training.batch import PairBatch, batch_metrics, pair_columns, pair_scores
 
 PROBE_PAIRS = 32
 """Read without gradient every 50 steps of 16 pairs, they cost about 1 % of training."""
@@ -22,7 +22,7 @@ LOGGED = ("accuracy", "margin", "hidden_norm", "hidden_norm_std", "difference_no
 WATCHED = {"loss": "loss", "accuracy": "accuracy", "margin": "margin", "hidden_norm": "‖h‖"}
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-Read = Callable[[nn.Module, Mapping[str, Any]], ReadOut]
+Read = Callable[[nn.Module, PairBatch], ReadOut]
 
 
 class Probe(TrainerCallback):
@@ -33,7 +33,7 @@ class Probe(TrainerCallback):
     """
 
     def __init__(
-        self, every: int, batch: Mapping[str, Any], read: Read, keep: Callable[[str, Tensor], None]
+        self, every: int, batch: PairBatch, read: Read, keep: Callable[[str, Tensor], None]
     ) -> None:
         self.every, self.batch, self.read, self.keep = every, batch, read, keep
 
@@ -51,7 +51,7 @@ def probe_rows(evaluation: Any, training: Any) -> list[dict[str, Any]]:
 
 
 @torch.no_grad()
-def probe(model: nn.Module, batch: Mapping[str, Any], read: Read) -> dict[str, Tensor]:
+def probe(model: nn.Module, batch: PairBatch, read: Read) -> dict[str, Tensor]:
     """Return one number a metric, of the model as it is in evaluation."""
     was_training = model.training
     model.eval()

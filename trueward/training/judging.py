@@ -141,7 +141,7 @@ class EncodedPrompts:
 
     responses: list[list[list[int]]]
     units: list[str]
-    """What names each prompt."""
+    """The name of each prompt."""
     gold: list[list[float]] | None = None
     """Gold scores of the responses; None for pairs."""
 
@@ -158,7 +158,7 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What was found of a model, in the fields of a run's result."""
+    """The findings about a model, in the fields of a run's result."""
 
     scores: Mapping[str, Scores]
     scalars: Mapping[str, float]

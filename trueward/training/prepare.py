@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 import trl
+from accelerate import Accelerator
 from datasets import Dataset
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -17,7 +18,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from trueward.data import DEFAULT_CHAT_TEMPLATE
-from trueward.errors import ModelError, ObjectiveError
+from trueward.errors import InputError, ModelError, ObjectiveError
 from trueward.models import (
     ensure_distinct_pad,
     head_modules,
@@ -80,6 +81,24 @@ def resolve_objective(
         say(f"the column 'margin' is not used by the objective {str(built)!r}")
     args.objective = str(built)
     return built
+
+
+def is_exact(wanted: str | None, objective: Objective, accelerator: Accelerator) -> bool:
+    """Return whether the objective sees the effective batch; by default where it mixes pairs.
+
+    Raises:
+        InputError: ranks share a batch, so that its rows cannot be gathered over them.
+    """
+    exact = objective.batch_level if wanted is None else wanted == "exact"
+    layout = accelerator.parallelism_config
+    sizes = {kind: getattr(layout, f"{kind}_size", 1) for kind in ("tp", "cp", "sp")}
+    sharing = next((kind for kind, size in sizes.items() if size > 1), None)
+    if exact and sharing:
+        raise InputError(
+            f"batch_objective=exact needs a batch of its own on every rank, but {sharing}_size "
+            f"is {sizes[sharing]}; set batch_objective=micro"
+        )
+    return exact
 
 
 def load_tokenizer(path: str, args: RewardConfig) -> PreTrainedTokenizerBase:

@@ -14,7 +14,6 @@ from accelerate import Accelerator
 from jaxtyping import Float
 from torch import Tensor
 
-from trueward.errors import InputError
 from trueward.objectives import Objective
 from trueward.training.batch import pair_columns
 from trueward.types import ObjectiveOutput, PairScores
@@ -23,24 +22,6 @@ Batch = TypeVar("Batch")
 Gradients = Mapping[str, Tensor]
 LEAVES = ("chosen", "rejected", "foreign", "chosen_hidden", "rejected_hidden")
 """Fields of `PairScores` that come from the model."""
-
-
-def is_exact(wanted: str | None, objective: Objective, accelerator: Accelerator) -> bool:
-    """Return whether the objective sees the effective batch; by default where it mixes pairs.
-
-    Raises:
-        InputError: ranks share a batch, so that its rows cannot be gathered over them.
-    """
-    exact = objective.batch_level if wanted is None else wanted == "exact"
-    layout = accelerator.parallelism_config
-    sizes = {kind: getattr(layout, f"{kind}_size", 1) for kind in ("tp", "cp", "sp")}
-    sharing = next((kind for kind, size in sizes.items() if size > 1), None)
-    if exact and sharing:
-        raise InputError(
-            f"batch_objective=exact needs a batch of its own on every rank, but {sharing}_size "
-            f"is {sizes[sharing]}; set batch_objective=micro"
-        )
-    return exact
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from trueward.results import FullCheckpointRecord
 from trueward.training.batch import (
     COLUMNS,
     BatchReader,
+    PairBatch,
     PairCollator,
     batch_metrics,
     pair_columns,
@@ -37,6 +38,7 @@ from trueward.training.prepare import (
     fit_length,
     fit_pad_token,
     fit_template,
+    is_exact,
     load_model,
     load_tokenizer,
     longest_pair,
@@ -47,7 +49,7 @@ from trueward.training.prepare import (
     with_head,
     write_checkpoint_record,
 )
-from trueward.training.step import ExactStep, is_exact
+from trueward.training.step import ExactStep
 from trueward.types import ObjectiveOutput, PairScores
 
 logger = logging.getLogger(__name__)
@@ -213,7 +215,7 @@ class RewardTrainer(trl.RewardTrainer):
     def compute_loss(
         self,
         model: nn.Module,
-        inputs: dict[str, Tensor],
+        inputs: PairBatch,
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Any:
@@ -237,16 +239,16 @@ class RewardTrainer(trl.RewardTrainer):
             return out.loss, SequenceClassifierOutput(logits=read.rewards.unsqueeze(-1))
         return out.loss
 
-    def _scores(self, model: nn.Module, inputs: dict[str, Tensor]) -> tuple[PairScores, ReadOut]:
+    def _scores(self, model: nn.Module, inputs: PairBatch) -> tuple[PairScores, ReadOut]:
         read = self._read(model, inputs)
         return pair_scores(read, inputs, foreign="foreign" in self.objective.needs), read
 
-    def _finish(self, batches: list[dict[str, Tensor]], out: ObjectiveOutput, rows: Tensor) -> None:
+    def _finish(self, batches: list[PairBatch], out: ObjectiveOutput, rows: Tensor) -> None:
         self.objective_state = dict(out.state)
         self._count_tokens(batches)
         self._record("train", rows, out)
 
-    def _count_tokens(self, batches: list[dict[str, Tensor]]) -> None:
+    def _count_tokens(self, batches: list[PairBatch]) -> None:
         own = torch.stack([batch["attention_mask"].sum() for batch in batches]).sum()
         tokens = self.accelerator.gather(own.to(self.args.device)).sum().item()
         self._total_train_tokens += int(tokens) // self._tp_size
