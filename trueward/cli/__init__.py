@@ -52,6 +52,12 @@ class Outcome:
     show: Callable[["Console"], None]
 
 
+def say(console: "Console", *lines: str) -> None:
+    """Print lines, such as paths to copy, that are not broken."""
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)
+
+
 def build_parser(argv: list[str]) -> argparse.ArgumentParser:
     """Return the parser with every verb's summary; only the verb in `argv` adds its own flags."""
     parser = argparse.ArgumentParser(
@@ -196,4 +202,4 @@ def progress() -> "Iterator[Begin]":
         bars.stop()
 
 
-__all__ = ["Outcome", "build_parser", "main", "progress"]
+__all__ = ["Outcome", "build_parser", "main", "progress", "say"]

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trueward.cli import Outcome
+from trueward.cli import Outcome, say
 from trueward.cli.flags import add_fields, assignments, from_fields
 from trueward.errors import InputError
 from trueward.settings import AlignSettings, Shaping
@@ -119,6 +119,5 @@ def _show_demo(console: "Console", document: "AlignDemoDocument", folder: Path) 
     from trueward.report import demo_table, show
 
     show(console, demo_table(document))
-    for line in document["verdict"]:
-        console.print(line, highlight=False, soft_wrap=True)
+    say(console, *document["verdict"])
     console.print(f"results  {folder}/demo.json", highlight=False)

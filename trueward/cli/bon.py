@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trueward.cli import Outcome, progress
+from trueward.cli import Outcome, progress, say
 from trueward.cli.flags import (
     add_fields,
     add_scoring_flags,
@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from trueward.alignment import ResponseSource, ScoredPrompts
+    from trueward.results import BestOfNDocument
 
 RESUMES = True
 SUMMARY = "Best-of-n: gold against reward for every n, or each row's best response."
 EXAMPLE = "trueward bon responses.jsonl --reward-model rm --n 1,4,16 -o runs/bon"
+SAMPLING = ("samples", "max_new_tokens", "temperature")
+"""Flags without effect unless a policy is sampled."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +77,7 @@ def _select(args: argparse.Namespace, models: Mapping[str, str]) -> Outcome:
     from trueward.alignment import select_rows
 
     (model,) = models.values()
-    n = _sizes(args.n)[0] if args.n else None
+    (n,) = _sizes(args) or (None,)
     settings = score_settings(args)
     with progress() as begin:
         done = select_rows(
@@ -82,9 +85,8 @@ def _select(args: argparse.Namespace, models: Mapping[str, str]) -> Outcome:
         )
 
     def show(console: "Console") -> None:
-        said = f"{done.rows:,} rows, best of {done.lengths.responses:,} responses, "
-        console.print(f"{said}{done.lengths.truncated:,} truncated", highlight=False)
-        console.print(f"selected  {done.path}", highlight=False, soft_wrap=True)
+        counts = f"{done.rows:,} rows, best of {done.lengths.responses:,} responses"
+        say(console, f"{counts}, {done.lengths.truncated:,} truncated", f"selected  {done.path}")
 
     document = {
         "schema": "trueward.select/1",
@@ -114,15 +116,11 @@ def _judge(args: argparse.Namespace, models: Mapping[str, str]) -> Outcome:
         scored, facts = _scored(args, source, models)
     else:
         scored, facts = read_scores(args.file), {"source": args.file, "models": {}}
-    result = best_of_n_curves(scored, _sizes(args.n) if args.n else None, seed=args.seed)
+    result = best_of_n_curves(scored, _sizes(args), seed=args.seed)
     found = best_of_n_document(result, scored, {"seed": args.seed, **facts})
     found |= {"command": args.command, "environment": environment()}
     path = write_document(found, args.output_dir, overwrite=args.overwrite)
-
-    def show(console: "Console") -> None:
-        _show(console, found, path)
-
-    return Outcome(found, show)
+    return Outcome(found, lambda console: _show(console, found, path))
 
 
 def _scored(
@@ -146,31 +144,26 @@ def _scored(
     return judged.scored, facts
 
 
-def _show(console: "Console", found: Any, path: Path) -> None:
+def _show(console: "Console", found: "BestOfNDocument", path: Path) -> None:
     from trueward.report import Lines, best_of_n_sentences, best_of_n_tables, show
 
-    lines = [*best_of_n_sentences(found), *found["notices"], *_counts(found["settings"])]
+    made_of: Any = found["settings"]
+    lines = [*best_of_n_sentences(found), *found["notices"]]
+    if cut := made_of.get("cut", 0):
+        lines.append(f"{cut:,} samples ended at --max_new_tokens")
+    for label, count in made_of.get("truncated", {}).items():
+        if count:
+            lines.append(f"{label}: {count:,} responses truncated")
     show(console, *best_of_n_tables(found), Lines(lines, ""))
-    console.print(f"results  {path}", highlight=False, soft_wrap=True)
+    say(console, f"results  {path}")
 
 
-def _counts(facts: Mapping[str, Any]) -> list[str]:
-    cut = facts.get("cut", 0)
-    said = [f"{cut:,} samples ended at --max_new_tokens"] if cut else []
-    truncated = facts.get("truncated", {}).items()
-    return said + [f"{label}: {n:,} responses truncated" for label, n in truncated if n]
-
-
-_SAMPLING = ("samples", "max_new_tokens", "temperature")
-
-
-def _sizes(words: str) -> list[int]:
-    """Return `1,2,4` as numbers. Raises InputError."""
+def _sizes(args: argparse.Namespace) -> list[int] | None:
     try:
-        return [int(word) for word in words.split(",")]
+        return [int(word) for word in args.n.split(",")] if args.n else None
     except ValueError:
         raise InputError(
-            f"--n {words!r}: expected whole numbers and commas, such as 1,2,4"
+            f"--n {args.n!r}: expected whole numbers and commas, such as 1,2,4"
         ) from None
 
 
@@ -182,27 +175,25 @@ def _check(args: argparse.Namespace, models: Mapping[str, str]) -> None:
         raise InputError("--policy and --gold_world need a --reward_model to judge the responses")
     if args.file is None and not args.gold_world:
         raise InputError("no rows: name a FILE, or give --gold_world for the world's own prompts")
-    idle = [name for name in _SAMPLING if name in args.given and not drawn]
+    idle = [name for name in SAMPLING if name in args.given and not drawn]
     if written:
         idle = [name for name in idle if name != "samples"]
     elif "prompts" in args.given:
         idle.append("prompts")
     if idle:
         raise InputError(f"--{idle[0]} has no effect here: nothing is sampled; leave it out")
-    _check_folder(args.output_dir)
+    for path in (args.output_dir, *args.output_dir.parents):
+        if path.exists() and not path.is_dir():
+            raise InputError(
+                f"-o {args.output_dir}: {path} is a file, not a folder; choose another -o"
+            )
     check_at_least(1, args, "samples", "prompts")
     check_at_least(0, args, "seed")
-    if args.n and min(_sizes(args.n)) < 1:
+    sizes = _sizes(args) or [1]
+    if min(sizes) < 1:
         raise InputError(f"--n {args.n}: expected sizes of at least 1")
-    if args.n and (drawn or written) and max(_sizes(args.n)) > args.samples:
+    if (drawn or written) and max(sizes) > args.samples:
         raise InputError(f"--n {args.n}: more than --samples {args.samples}; draw more")
-
-
-def _check_folder(folder: Path) -> None:
-    """Raise InputError where a file is in the folder's place, or in that of one above it."""
-    for path in (folder, *folder.parents):
-        if path.exists() and not path.is_dir():
-            raise InputError(f"-o {folder}: {path} is a file, not a folder; choose another -o")
 
 
 def _check_selection(args: argparse.Namespace, models: Mapping[str, str]) -> None:
@@ -210,7 +201,7 @@ def _check_selection(args: argparse.Namespace, models: Mapping[str, str]) -> Non
         raise InputError("--select: expected a FILE and one --reward_model")
     if args.policy or args.gold_world:
         raise InputError("--select: chooses among the responses of FILE; sample them first")
-    if args.n and len(_sizes(args.n)) != 1:
+    if len(_sizes(args) or [1]) != 1:
         raise InputError(f"--n {args.n}: --select takes one size")
 
 

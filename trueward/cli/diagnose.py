@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trueward.cli import Outcome, progress
+from trueward.cli import Outcome, progress, say
 from trueward.cli.flags import add_scoring_flags, check_at_least, labelled, score_settings
 from trueward.errors import InputError
 
@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Outcome:
     """Score what is missing, compute, write."""
     from trueward.evaluate.diagnosis import diagnose, read_sets
-    from trueward.runs import environment
+    from trueward.runs import facts_of
 
     models = labelled(args.models, "models")
     options = _options(args, models)
@@ -71,11 +71,10 @@ def run(args: argparse.Namespace) -> Outcome:
     settings = score_settings(args)
     facts = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": args.command,
-        "environment": environment(),
+        **facts_of(args.command),
     }
     with progress() as begin:
-        document: Any = diagnose(
+        document = diagnose(
             models,
             sets,
             train,
@@ -92,12 +91,10 @@ def run(args: argparse.Namespace) -> Outcome:
 
         missing = [f"not computed  {line}" for line in not_computed(document)]
         show(console, *map(diagnosis_table, document["models"]), Lines(missing))
-        where = args.output_dir / "diagnostics.json"
-        console.print(f"results  {where}", highlight=False, soft_wrap=True)
-        console.print(
+        say(
+            console,
+            f"results  {args.output_dir / 'diagnostics.json'}",
             f"next     trueward report {args.output_dir} -o report.html",
-            highlight=False,
-            soft_wrap=True,
         )
 
     return Outcome(document, present)

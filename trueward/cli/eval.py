@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trueward.cli import Outcome, progress
+from trueward.cli import Outcome, progress, say
 from trueward.cli.flags import add_scoring_flags, check_at_least, labelled, score_settings
 from trueward.errors import InputError
 
@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Outcome:
     """Score what is missing, judge, compare."""
     from trueward.evaluate import compare_models, evaluate, exposures, known_prompts
-    from trueward.runs import environment
+    from trueward.runs import facts_of
 
     models = labelled(args.models, "models")
     files = labelled(args.scores, "score files")
@@ -74,8 +74,7 @@ def run(args: argparse.Namespace) -> Outcome:
     seen = exposures(tasks, known)
     if args.exclude_contaminated:
         tasks = _without_seen(tasks, seen)
-    settings = score_settings(args)
-    facts = {"command": args.command, "environment": environment()}
+    settings, facts = score_settings(args), facts_of(args.command)
     with progress() as begin:
         done = evaluate(
             models,
@@ -97,7 +96,7 @@ def run(args: argparse.Namespace) -> Outcome:
         _show(console, tasks, results, compared.differences)
         for line in (*_counts(done), *map(_exposed, seen), *notices):
             console.print(line, highlight=False)
-        console.print(f"results  {args.output_dir}", highlight=False, soft_wrap=True)
+        say(console, f"results  {args.output_dir}")
 
     document = {
         "schema": "trueward.eval/1",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from trueward.cli import Outcome
+from trueward.cli import Outcome, say
 
 if TYPE_CHECKING:
     from trueward.export import Exported
@@ -56,4 +56,4 @@ def _show(exported: "Exported", console: Console) -> None:
     for change in exported.changes:
         console.print(f"  {change}", highlight=False)
     console.print("Next, in the environment of that program:")
-    console.print(f"  {exported.command}", highlight=False, soft_wrap=True)
+    say(console, f"  {exported.command}")

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trueward.cli import Outcome
+from trueward.cli import Outcome, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,8 +45,7 @@ def run(args: argparse.Namespace) -> Outcome:
     def show(console: "Console") -> None:
         for one in written.findings.verdicts:
             console.print(f"{one.about}: {one.headline}", highlight=False, markup=False)
-        console.print(f"report   {written.page}", highlight=False, soft_wrap=True)
-        console.print(f"results  {written.results}", highlight=False, soft_wrap=True)
+        say(console, f"report   {written.page}", f"results  {written.results}")
         if form == "html":
             console.print(f"next     open {written.page} in a browser", soft_wrap=True)
 

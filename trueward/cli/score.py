@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trueward.cli import Outcome, progress
+from trueward.cli import Outcome, progress, say
 from trueward.cli.flags import add_scoring_flags, score_settings
 from trueward.errors import InputError
 
@@ -39,12 +39,11 @@ def run(args: argparse.Namespace) -> Outcome:
         InputError: the output is a folder, or as `score_rows` does.
     """
     from trueward.evaluate import score_rows
-    from trueward.runs import environment
+    from trueward.runs import facts_of
 
     if args.output.is_dir():
         raise InputError(f"{args.output} is a folder; name the JSONL file to write, with -o")
-    settings = score_settings(args)
-    facts = {"command": args.command, "environment": environment()}
+    settings, facts = score_settings(args), facts_of(args.command)
     with progress() as begin:
         scored = score_rows(
             args.model,
@@ -63,7 +62,7 @@ def run(args: argparse.Namespace) -> Outcome:
             f"truncated (longest {lengths.longest:,} tokens)",
             highlight=False,
         )
-        console.print(f"rewards  {scored.path}", highlight=False, soft_wrap=True)
+        say(console, f"rewards  {scored.path}")
 
     document = {
         "schema": "trueward.score/1",

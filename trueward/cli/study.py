@@ -3,7 +3,8 @@
 import argparse
 import sys
 import time
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable
+from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ EXAMPLE = 'trueward study --objectives "bt, aplot, aplot + bsr" --seeds 3'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Flags for what one changes often; the rest of `StudySettings` through --config or --set."""
+    """Declare flags for what one changes often; the rest goes through --config or --set."""
     parser.add_argument("--config", help="YAML file whose keys are StudySettings fields")
     parser.add_argument(
         "--objectives", type=split_list, help="comma-separated, e.g. 'bt, aplot + bsr(weight=0.01)'"
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> Outcome:
     if find_spec("plotly") is None:
         raise InputError('the report needs plotly: pip install "trueward[report]"')
     quiet()
-    results = study(settings, command=args.command, progress=Progress(), overwrite=args.overwrite)
+    results = study(settings, command=args.command, progress=_progress(), overwrite=args.overwrite)
     report = folder / "report.html"
     write_report(results, report)
 
@@ -75,23 +76,17 @@ def _values(args: argparse.Namespace) -> dict[str, Any]:
     return values
 
 
-@dataclass
-class Progress:
-    """A line on stderr for each finished run, with the time that is left."""
+def _progress() -> Callable[[int, int, str], None]:
+    """Return what writes a line to stderr for each finished run, with the time that is left."""
+    began, first = time.monotonic(), -1
 
-    began: float = field(default_factory=time.monotonic)
-    first: int | None = None
-
-    def __call__(self, done: int, planned: int, what: str) -> None:
-        """Say what is done."""
-        self.first = done - 1 if self.first is None else self.first
-        spent = time.monotonic() - self.began
-        left = spent / (done - self.first) * (planned - done)
-        sys.stderr.write(
-            f"{done}/{planned} runs  {_clock(spent)} spent  {_clock(left)} left  {what}\n"
-        )
+    def tell(done: int, planned: int, what: str) -> None:
+        nonlocal first
+        first = done - 1 if first < 0 else first
+        spent = time.monotonic() - began
+        left = spent / (done - first) * (planned - done)
+        clocks = [f"{int(seconds) // 60}:{int(seconds) % 60:02d}" for seconds in (spent, left)]
+        sys.stderr.write("{}/{} runs  {} spent  {} left  {}\n".format(done, planned, *clocks, what))
         sys.stderr.flush()
 
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+    return tell
