@@ -31,11 +31,6 @@ class JsonField:
             f"{self.remedy}"
         )
 
-    @property
-    def is_null(self) -> bool:
-        """True if the value is null."""
-        return self.value is None
-
     def __getitem__(self, name: str) -> Self:
         """Return the member of that name; DataError if it is missing."""
         if not isinstance(self.value, dict):
@@ -43,12 +38,6 @@ class JsonField:
         if name not in self.value:
             raise DataError(f"{self.file}: field '{self._below(name)}' is missing; {self.remedy}")
         return replace(self, value=self.value[name], path=self._below(name))
-
-    def members(self) -> dict[str, Self]:
-        """Return every member of an object, by name."""
-        if not isinstance(self.value, dict):
-            self.fail("an object")
-        return {name: self[name] for name in self.value}
 
     def items(self) -> list[Self]:
         """Return every item of a list."""
@@ -59,14 +48,6 @@ class JsonField:
     def text(self) -> str:
         """Return a string."""
         return self.value if isinstance(self.value, str) else self.fail("a string")
-
-    def texts(self) -> list[str]:
-        """Return a list of strings."""
-        return [item.text() for item in self.items()]
-
-    def boolean(self) -> bool:
-        """Return a boolean."""
-        return self.value if isinstance(self.value, bool) else self.fail("true or false")
 
     def integer(self) -> int:
         """Return a whole number."""
