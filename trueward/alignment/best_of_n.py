@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Float
@@ -23,7 +23,6 @@ from trueward.alignment.responses import FILE, ScoredPrompts
 from trueward.diagnostics import BestOfNFit, best_of_n, best_of_n_kl, fit_best_of_n
 from trueward.diagnostics.over_optimization import dust, gains_above
 from trueward.errors import DataError, InputError
-from trueward.files import plain
 from trueward.results import BestOfNDocument, CurveBlock, write
 from trueward.runs import check_same, read_record, rows_digest
 from trueward.stats import (
@@ -275,7 +274,7 @@ def _peak(value: float, drawn: ndarray, largest: int, confidence: float) -> Peak
 def best_of_n_document(
     result: BestOfN, scored: ScoredPrompts, settings: Mapping[str, Any]
 ) -> BestOfNDocument:
-    """Return the result with what it was made of, as `bon.json` has it."""
+    """Return the result with what it was made of; what is infinite or undefined is null in JSON."""
     gold = None if scored.gold is None else [row.tolist() for row in scored.gold]
     made_of = {"rows": rows_digest([{"prompts": scored.prompts, "gold": gold}])}
     for label, rows in scored.proxies.items():
@@ -292,7 +291,7 @@ def best_of_n_document(
         "draws": result.draws,
         "confidence": result.confidence,
         "curves": [_curve_document(curve) for curve in result.curves],
-        "differences": plain([asdict(one) for one in result.differences]),
+        "differences": [cast(Any, asdict(one)) for one in result.differences],
         "notices": result.notices,
     }
 
@@ -301,7 +300,7 @@ def _curve_document(curve: BestOfNCurve) -> CurveBlock:
     found = asdict(curve)
     if curve.fit is not None:
         found["fit"] |= {"peak_d": curve.fit.peak_d, "peak_gain": curve.fit.peak_gain}
-    return plain({"model": found.pop("label"), **found})
+    return cast(CurveBlock, {"model": found.pop("label"), **found})
 
 
 def write_document(found: BestOfNDocument, folder: Path, *, overwrite: bool) -> Path:
