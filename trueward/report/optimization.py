@@ -34,7 +34,7 @@ from trueward.report.words import (
     two,
 )
 from trueward.results import PairedDifference
-from trueward.results.policy import BestOfNDocument, CurveBlock
+from trueward.results.policy import BestOfNDocument, CurveBlock, PeakBlock
 from trueward.types import Estimate
 
 
@@ -247,8 +247,13 @@ def _fitted_peak(alpha: float, beta: float, peak: Estimate) -> str:
     return f"gold {'falls, then rises without' if alpha < 0 else 'does not'} peak{around}"
 
 
-def _peak(document: Mapping[str, Any]) -> Estimate:
-    return Estimate(*(number(document, name) for name in ("n", "low", "high")))
+def _peak(document: PeakBlock) -> Estimate:
+    """Return a size with its interval; what JSON cannot hold is infinite, or NaN without draws."""
+    drawn = math.nan if document.get("beyond") is None else math.inf
+    bounds = (document.get("low"), document.get("high"))
+    low, high = (drawn if bound is None else bound for bound in bounds)
+    size = document.get("n")
+    return Estimate(math.inf if size is None else size, low, high)
 
 
 def _range(peak: Estimate) -> str:
