@@ -14,11 +14,10 @@ from trueward.evaluate.scoring import (
     Setting,
     check_lengths,
     folder_name,
-    scores_of_prompts,
+    write_scores,
 )
 from trueward.results import SuiteResult
 from trueward.runs import (
-    Advance,
     Begin,
     RowFile,
     begin_record,
@@ -31,7 +30,7 @@ from trueward.runs import (
 from trueward.scorer import Scorer
 from trueward.settings import ScoreSettings
 from trueward.suites import Suite, read_scores, scores_of, suite
-from trueward.types import Prompt, Row
+from trueward.types import Prompt
 
 SEAM = "\n\n"
 """Between the texts of a benchmark's prompt and response where neither has white space there."""
@@ -170,19 +169,15 @@ class ModelScores:
         scorer = self.model.scorer
         prompts = [_as_scored(scorer, one, task.suite.name) for one in task.items]
         lengths = check_lengths(scorer, prompts)
-
-        def scored(chunk: list[Prompt], advance: Advance) -> list[Row]:
-            scores = scores_of_prompts(scorer, chunk, advance)
-            return [{"id": p.id, "scores": row} for p, row in zip(chunk, scores, strict=True)]
-
         known = {"truncated": lengths.truncated, "longest": lengths.longest}
-        rows.write(
+        write_scores(
+            scorer,
             prompts,
-            scored,
+            lambda one, scores: {"id": one.id, "scores": scores},
+            rows,
             self.identity(task),
             {"path": self.model.path, **known, **self.facts},
-            size=lambda one: len(one.responses),
-            begin=lambda done: begin(f"{self.label} · {task.stem}", lengths.responses, done),
+            lambda done: begin(f"{self.label} · {task.stem}", lengths.responses, done),
         )
 
     def release(self) -> None:

@@ -102,8 +102,7 @@ def diagnose(
         folder: where everything goes.
         options: a reference, answers as probes, flip rates.
         facts: put into the document as they are (`command`, `environment`, …).
-        overwrite: remove earlier scores of these models and sets first, and replace a document
-            of others.
+        overwrite: remove earlier scores of these models and sets, replace a document of others.
         begin: told of each model and set that is scored.
 
     Raises:

@@ -87,12 +87,33 @@ def check_lengths(scorer: Scorer, prompts: Iterable[Prompt]) -> Lengths:
     return Lengths(counted, over, longest)
 
 
-def scores_of_prompts(
-    scorer: Scorer, prompts: Sequence[Prompt], advance: Advance
-) -> list[list[float]]:
-    """Return the rewards of each prompt's responses, in logits."""
-    return scorer.score_groups(
-        [one.prompt for one in prompts], [one.responses for one in prompts], advance=advance
+def write_scores(
+    scorer: Scorer,
+    prompts: Iterable[Prompt],
+    row: Callable[[Prompt, list[float]], Row],
+    out: RowFile,
+    identity: Mapping[str, Setting],
+    facts: Mapping[str, object],
+    begin: Callable[[int], Advance],
+) -> int:
+    """Write the rows that are missing, each made of a prompt and its rewards; return how many are.
+
+    Args:
+        scorer: gives the rewards, in logits.
+        prompts: all of them; those of rows that stand are passed over.
+        row: makes a row.
+        out: the file of rows.
+        identity: what two sittings must share.
+        facts: put into the record.
+        begin: told how many responses were done before; what it returns is told of the others.
+    """
+
+    def scored(chunk: list[Prompt], advance: Advance) -> Iterable[Row]:
+        asked, groups = [one.prompt for one in chunk], [one.responses for one in chunk]
+        return map(row, chunk, scorer.score_groups(asked, groups, advance=advance))
+
+    return out.write(
+        prompts, scored, identity, facts, size=lambda one: len(one.responses), begin=begin
     )
 
 
@@ -161,14 +182,14 @@ def score_rows(
     if overwrite:
         out.remove()
     known = {"path": model, "source": source, "truncated": lengths.truncated}
-
-    written = out.write(
+    written = write_scores(
+        scorer,
         read(source),
-        lambda prompts, advance: map(row, prompts, scores_of_prompts(scorer, prompts, advance)),
+        row,
+        out,
         made_of,
         known | {"settings": asdict(settings), **(facts or {})},
-        size=lambda one: len(one.responses),
-        begin=lambda done: begin(path.name, lengths.responses, done),
+        lambda done: begin(path.name, lengths.responses, done),
     )
     return ScoredRows(path, written, lengths)
 

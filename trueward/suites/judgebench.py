@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from trueward.suites.rows import RowField, Table
+from trueward.suites.rows import HubTable, RowField
 from trueward.suites.suite import PromptValue, Suite, and_overall, each, pooled
 from trueward.types import Prompt
 
@@ -45,5 +45,5 @@ SUITE = Suite(
     values=each(and_overall(verdict)),
     parts=pooled(*SOURCES),
     keys=("pair_id",),
-    tables=(Table("ScalerLab/JudgeBench", "gpt", "gpt"),),
+    tables=(HubTable("ScalerLab/JudgeBench", "gpt", "gpt"),),
 )

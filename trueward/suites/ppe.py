@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from scipy.stats import kendalltau, pearsonr, spearmanr
 
-from trueward.suites.rows import RowField, Table
+from trueward.suites.rows import HubTable, RowField
 from trueward.suites.suite import PromptValue, ScoreLists, Suite, each, mean
 from trueward.types import Prompt
 
@@ -71,7 +71,7 @@ SUITE = Suite(
     values=each(accuracy),
     parts=lambda counts: {"accuracy": mean("accuracy", counts)},
     keys=("question_id",),
-    tables=(Table("lmarena-ai/PPE-Human-Preference-V1", "test", "human"),),
+    tables=(HubTable("lmarena-ai/PPE-Human-Preference-V1", "test", "human"),),
     extras=extras,
 )
 

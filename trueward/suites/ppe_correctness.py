@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from scipy.stats import rankdata
 
-from trueward.suites.rows import RowField, Table
+from trueward.suites.rows import HubTable, RowField
 from trueward.suites.suite import Counts, Parts, PromptValue, Suite, each, mean, plain_mean
 from trueward.types import Prompt
 
@@ -98,6 +98,7 @@ SUITE = Suite(
     parts=parts,
     keys=("question_id",),
     tables=tuple(
-        Table(f"lmarena-ai/PPE-{name}-Best-of-K", "train", f"PPE-{name}-Best-of-K") for name in SETS
+        HubTable(f"lmarena-ai/PPE-{name}-Best-of-K", "train", f"PPE-{name}-Best-of-K")
+        for name in SETS
     ),
 )

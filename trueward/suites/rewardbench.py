@@ -1,6 +1,6 @@
 """RewardBench: chat, hard chat, safety and reasoning pairs, and four older preference sets."""
 
-from trueward.suites.rows import RowField, Table, pair_in_subset
+from trueward.suites.rows import HubTable, RowField, pair_in_subset
 from trueward.suites.suite import (
     Counts,
     Parts,
@@ -82,7 +82,7 @@ SUITE = Suite(
     values=each(strictly_best),
     parts=parts,
     tables=(
-        Table("allenai/reward-bench", "filtered", "reward-bench"),
-        *(Table("allenai/preference-test-sets", name, name) for name in PRIOR),
+        HubTable("allenai/reward-bench", "filtered", "reward-bench"),
+        *(HubTable("allenai/preference-test-sets", name, name) for name in PRIOR),
     ),
 )

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from trueward.suites.rows import RowField, Table
+from trueward.suites.rows import HubTable, RowField
 from trueward.suites.suite import (
     Counts,
     Parts,
@@ -113,6 +113,6 @@ SUITE = Suite(
     read_prompt=read_prompt,
     values=values,
     parts=parts,
-    tables=(Table("allenai/reward-bench-2", "test", "reward-bench-2"),),
+    tables=(HubTable("allenai/reward-bench-2", "test", "reward-bench-2"),),
     unit=unit,
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from trueward.suites.rows import RowField, Table
+from trueward.suites.rows import HubTable, RowField
 from trueward.suites.suite import Counts, Parts, PromptValue, Suite, each, mean, plain_mean
 from trueward.types import Prompt
 
@@ -71,5 +71,5 @@ SUITE = Suite(
     read_prompt=read_prompt,
     values=each(by_level),
     parts=parts,
-    tables=(Table("THU-KEG/RM-Bench", "train", "RM-Bench"),),
+    tables=(HubTable("THU-KEG/RM-Bench", "train", "RM-Bench"),),
 )

@@ -24,7 +24,7 @@ Reader: TypeAlias = Callable[..., Rows]
 
 
 @dataclass(frozen=True)
-class Table:
+class HubTable:
     """One table of a suite on the hub."""
 
     hub: str
@@ -34,7 +34,7 @@ class Table:
 
 
 def read_tables(
-    source: str | Path | None, tables: Sequence[Table], only: Sequence[str], read: Reader
+    source: str | Path | None, tables: Sequence[HubTable], only: Sequence[str], read: Reader
 ) -> Iterator[tuple[str, str, Rows]]:
     """Yield every table's name, its place (for messages) and its rows.
 
@@ -61,7 +61,7 @@ def read_tables(
         yield _name(Path(source), Path(source).parent), str(source), read(source)
 
 
-def _is_hub_name(source: str | Path, tables: Sequence[Table]) -> bool:
+def _is_hub_name(source: str | Path, tables: Sequence[HubTable]) -> bool:
     text = str(source)
     return (
         bool(tables) and not Path(source).exists() and text.count("/") == 1 and text[0] not in "./~"

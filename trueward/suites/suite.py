@@ -22,7 +22,7 @@ from trueward.stats import (
     resampled_means,
     totals_of,
 )
-from trueward.suites.rows import Reader, RowField, Rows, Table, read_tables, row_fields
+from trueward.suites.rows import HubTable, Reader, RowField, Rows, read_tables, row_fields
 from trueward.types import Estimate, Prompt
 
 ScoreLists: TypeAlias = Sequence[Sequence[float]]
@@ -75,7 +75,7 @@ class Suite:
     """Yields the values of all prompts."""
     parts: Callable[[Counts], Parts]
     """Makes every part's weights; a part without data has none."""
-    tables: tuple[Table, ...] = ()
+    tables: tuple[HubTable, ...] = ()
     """Its tables on the hub; none where the hub has no form that `datasets` reads."""
     only: tuple[str, ...] = ()
     """Names to read in a folder; all where it is empty."""
