@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from trueward.scorer import Scorer
 
 OBJECTIVES = ("bt", "bsr", "aplot", "aplot + bsr", "bt + contrast")
-"""What a study compares if it is not told."""
+"""The objectives that a study compares if none are named."""
 ALGORITHMS = ("rloo", "grpo", "ppo")
 DTYPES = ("float32", "bfloat16", "float16")
 ENSEMBLES = ("mean", "worst", "uncertainty")

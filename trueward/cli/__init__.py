@@ -41,7 +41,7 @@ VERBS = (
     "objectives",
     "goldworld",
 )
-"""In the order in which one uses them."""
+"""The verbs, in the order in which one uses them."""
 
 
 @dataclass(frozen=True)

@@ -130,10 +130,10 @@ def _scored(
 
     settings = score_settings(args)
     args.output_dir.mkdir(parents=True, exist_ok=True)
-    again: dict[str, Any] = {"overwrite": args.overwrite}
+    folder, overwrite = args.output_dir, args.overwrite
     with progress() as begin:
-        rows = response_rows(source, args.output_dir, **again, begin=begin)
-        judged = judge_responses(rows, models, settings, args.output_dir, **again, begin=begin)
+        rows = response_rows(source, folder, overwrite=overwrite, begin=begin)
+        judged = judge_responses(rows, models, settings, folder, overwrite=overwrite, begin=begin)
     facts = {
         "source": rows,
         "models": dict(models),

@@ -1,10 +1,10 @@
 """`trueward goldworld`: look at the embedded world, or pretrain its base model anew."""
 
 import argparse
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.padding import Padding
@@ -86,10 +86,9 @@ def _pretrain(args: argparse.Namespace) -> Outcome:
         refuse(args.output_dir, "exists; choose another --output_dir or give --overwrite")
     from trueward.goldworld.pretrain import PretrainConfig, pretrain
 
-    chosen: dict[str, Any] = {"seed": args.seed}
+    config = PretrainConfig(seed=args.seed)
     if args.steps is not None:
-        chosen["steps"] = args.steps
-    config = PretrainConfig(**chosen)
+        config = replace(config, steps=args.steps)
     console, curve = Console(stderr=True), []
 
     def report(progress: "Progress") -> None:

@@ -14,7 +14,7 @@ FACTS = ("name", "measures", "primary", "tie_rule", "local_format", "citation", 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """There are no flags."""
+    """Declare nothing: there are no flags."""
 
 
 def run(args: argparse.Namespace) -> Outcome:

@@ -57,7 +57,7 @@ DEFAULT_FOLDER = "runs/reward-model"
 
 
 def parents(argv: list[str]) -> list[argparse.ArgumentParser]:
-    """TRL's flags under TRL's names."""
+    """Return a parser of TRL's flags under TRL's names."""
     from transformers import HfArgumentParser
 
     flags = HfArgumentParser(_types(), add_help=False, allow_abbrev=False)
@@ -75,7 +75,7 @@ def parents(argv: list[str]) -> list[argparse.ArgumentParser]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags that are ours alone."""
+    """Declare the flags that are ours alone."""
     parser.usage = "trueward train [--FLAG VALUE ...]"
     parser.add_argument("--config", help="YAML file whose keys are these flags")
     parser.add_argument("--overwrite", action="store_true", help="remove an earlier run first")
@@ -138,7 +138,7 @@ def _job(args: argparse.Namespace) -> "Job":
 
 
 def _typed(config: dict[str, Any], path: str) -> dict[str, Any]:
-    """Words in the file as the flags of those names would take them."""
+    """Return words in the file as the flags of those names would take them."""
     from transformers import HfArgumentParser
 
     flags = {action.dest: action for action in HfArgumentParser(_types(), add_help=False)._actions}
