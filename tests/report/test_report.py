@@ -9,7 +9,7 @@ from helpers import results as folders
 
 from trueward.cli import main
 from trueward.errors import DataError, InputError, OutputExistsError
-from trueward.report import model_card, report
+from trueward.report import best_of_n_sentences, model_card, report
 from trueward.report.diagnosis import warnings
 from trueward.report.findings import findings
 from trueward.report.markdown import markdown_report
@@ -261,3 +261,25 @@ def test_the_verb(mixed, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["report"] == str(out)
     assert main(["report", str(tmp_path / "gone")]) == 2
     assert "no such file" in capsys.readouterr().err
+
+
+def test_peaks_that_json_cannot_hold_are_infinite_on_a_terminal():
+    fit = {"alpha": 0.3, "beta": -0.1, "r_squared": 0.99}
+    measured = {"n": 8.0, "low": 4.0, "high": 8.0, "beyond": 0.9}
+    for peak, words in (
+        (
+            {"n": None, "low": 5.0, "high": None, "beyond": 0.8},
+            "not peak (interval from n = 5)",
+        ),
+        ({"n": 5.0, "low": 1.0, "high": None, "beyond": 0.8}, "peak at n = 5 (1 to ∞)"),
+        ({"n": 5.0, "low": None, "high": None, "beyond": None}, "peak at n = 5"),
+    ):
+        curve = {"model": "rm", "gold": [], "fit": fit, "peak": peak, "best": measured}
+        document = {
+            "curves": [curve],
+            "differences": [],
+            "prompts": 9,
+            "samples": {"fewest": 8, "most": 8},
+            "confidence": 0.95,
+        }
+        assert best_of_n_sentences(document)[-1].endswith(words)

@@ -69,11 +69,11 @@ class Table:
     notes: Sequence[str] = ()
     """Lines below it."""
     emphasis: bool = False
-    """Whether the values stand out from their intervals."""
+    """True where the values stand out from their intervals."""
     loose: bool = False
-    """Whether a blank line parts rows on a terminal."""
+    """True where a blank line parts rows on a terminal."""
     ruled: bool = False
-    """Whether lines part columns on a terminal."""
+    """True where lines part columns on a terminal."""
 
 
 @dataclass(frozen=True)
@@ -104,14 +104,14 @@ class Figure:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What results say: a headline, a statement for every finding, and what to bear in mind."""
+    """A headline, a statement for every finding, and what to bear in mind."""
 
     about: str
     headline: str
     findings: tuple[str, ...]
     caveats: tuple[str, ...]
     warnings: tuple[str, ...] = ()
-    """What will break, by rules of thumb."""
+    """Of what will break, by rules of thumb."""
 
 
 @dataclass(frozen=True)

@@ -29,14 +29,14 @@ from trueward.results import DiagnosticsDocument, ModelBlock, SetBlock
 from trueward.results.diagnosis import LabelNoiseBlock
 
 Trouble: TypeAlias = tuple[float, str]
-"""How bad, and the words."""
+"""Its size, and the words for it."""
 
 THUMB = (
     "Warnings are by rules of thumb; the firm reading of a diagnostic is against another model on "
     "the same items."
 )
 SHIFT, ECE, COLD, HOT, PROBED, SHORTER, FITS = 0.1, 0.05, 0.5, 2.0, 0.05, 0.1, 0.9
-"""Where healthy ends: relative shift of norms, ECE, temperature, share of prompts that a probe
+"""The ends of health: relative shift of norms, ECE, temperature, share of prompts that a probe
 wins, accuracy lost where the chosen is shorter; and the R² from which a fit is believed."""
 _SETS = 5
 """Sets side by side on a terminal, at most."""

@@ -22,7 +22,7 @@ FILE = "results.json"
 
 @dataclass(frozen=True)
 class Findings:
-    """What is found, subject by subject."""
+    """Verdicts, subject by subject."""
 
     verdicts: tuple[Verdict, ...]
     differences: tuple[SuiteDifference, ...]

@@ -9,7 +9,7 @@ from typing import Any
 
 from trueward.errors import InputError
 from trueward.files import JsonField, write_text
-from trueward.report.blocks import Block, Group, Section, Verdict
+from trueward.report.blocks import Block, Group, Section, Text, Verdict
 from trueward.report.diagnosis import diagnosis_blocks
 from trueward.report.findings import FILE, Findings, check_outputs, findings, report_document
 from trueward.report.html import Html, element, join, section
@@ -19,10 +19,17 @@ from trueward.report.optimization import gold_curves, optimization_blocks
 from trueward.report.policies import TITLE, policies_blocks
 from trueward.report.provenance import provenance_sections
 from trueward.report.reading import read_material
-from trueward.report.studies import run_sections, scenario_sections
+from trueward.report.studies import comparison_table, hidden_table, scalars_table, seeds_table
+from trueward.report.study_figures import (
+    difference_figure,
+    norm_distributions,
+    reward_against_gold,
+    scenario_bars,
+    training_curves,
+)
 from trueward.report.suites import suites_blocks
 from trueward.report.training_runs import runs_blocks
-from trueward.report.words import count, listed
+from trueward.report.words import count, listed, percent
 from trueward.results import StudyResults, write
 
 FORMATS = ("html", "md")
@@ -122,7 +129,7 @@ def sections(material: Material, found: Findings) -> list[Section]:
     """Return the page's sections in their order; one without material is left out."""
     studies = list(material.studies.values())
     parts = [Section("verdict", "Verdict", _verdicts(found.verdicts))]
-    parts += _by_study(studies, scenario_sections)
+    parts += _by_study(studies, _scenario_sections)
     if material.suites:
         blocks = suites_blocks(material.suites, found.differences)
         parts.append(Section("suites", "Benchmark suites", blocks))
@@ -130,7 +137,7 @@ def sections(material: Material, found: Findings) -> list[Section]:
         name = f": {one.source}" if len(material.diagnoses) > 1 else ""
         identifier = f"diagnostics-{place + 1}" if place else "diagnostics"
         parts.append(Section(identifier, f"Diagnostics{name}", diagnosis_blocks(one)))
-    parts += _by_study(studies, run_sections)
+    parts += _by_study(studies, _run_sections)
     if material.runs:
         parts.append(Section("runs-of-train", "Training runs", runs_blocks(material.runs)))
     if curves := gold_curves(material):
@@ -156,6 +163,31 @@ def _by_study(
             number = f"-{place + 1}" if place else ""
             title = f"{one.title}: {results.name}" if len(studies) > 1 else one.title
             yield replace(one, identifier=one.identifier + number, title=title)
+
+
+def _scenario_sections(results: StudyResults) -> Iterator[Section]:
+    """Yield the comparison and what it rests on."""
+    comparison = results.comparison
+    legend = (
+        f"Each cell: mean and {percent(comparison.confidence)} interval; below, the difference to "
+        f"{results.labels[comparison.baseline]} and its interval. * the interval of the difference "
+        "excludes zero; ** it also holds after Holm's correction. Length alone is a scorer that "
+        "only counts words; the gold score is the best there is."
+    )
+    blocks: list[Block] = [comparison_table(results), Text(legend)]
+    if len(comparison.objectives) > 1:
+        blocks.append(difference_figure(results))
+    yield Section("comparison", "Comparison", blocks)
+    yield Section("scenarios", "Scenarios", [scenario_bars(results)])
+    yield Section("norms", "Norms of hidden states", norm_distributions(results))
+    yield Section("gold", "Reward against gold", reward_against_gold(results))
+
+
+def _run_sections(results: StudyResults) -> Iterator[Section]:
+    """Yield the training curves and every run's own numbers."""
+    yield Section("training", "Training", [training_curves(results)])
+    tables = [seeds_table(results), scalars_table(results), hidden_table(results)]
+    yield Section("runs", "Runs", tables)
 
 
 def _header(material: Material) -> list[Html]:

@@ -1,4 +1,4 @@
-"""How results were made: settings, versions and machine, exact commands."""
+"""The making of results: settings, versions and machine, exact commands."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any

@@ -1,18 +1,15 @@
-"""A study in a report: its verdict in plain language, its tables and its sections."""
+"""A study in a report: its verdict in plain language, and its tables."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from trueward.metrics import metric
 from trueward.report.blocks import (
-    Block,
     Column,
     Row,
-    Section,
     Table,
-    Text,
     Value,
     Verdict,
     columns,
@@ -20,12 +17,7 @@ from trueward.report.blocks import (
     row,
 )
 from trueward.report.study_figures import (
-    difference_figure,
-    norm_distributions,
-    reward_against_gold,
     runs_of,
-    scenario_bars,
-    training_curves,
 )
 from trueward.report.words import (
     MISSING,
@@ -148,7 +140,7 @@ def _sentence(results: StudyResults, found: _Finding) -> str:
 
 
 def _in_seeds(comparison: Comparison, found: _Finding, direction: str) -> str:
-    """In how many seeds it is so; nothing where there is one."""
+    """Return the number of seeds in which it is so; nothing where there is one."""
     seeds, ahead = len(comparison.seeds), found.difference.seeds_ahead
     if seeds == 1:
         return ""
@@ -156,7 +148,7 @@ def _in_seeds(comparison: Comparison, found: _Finding, direction: str) -> str:
 
 
 def _level(results: StudyResults, found: list[_Finding]) -> list[str]:
-    """One sentence for the objectives that nothing separates from the baseline."""
+    """Return one sentence for the objectives that nothing separates from the baseline."""
     comparison = results.comparison
     marked = {f.entry.objective for f in found}
     level = [
@@ -198,7 +190,7 @@ def _sureness(comparison: Comparison, noun: str) -> str:
 
 
 def _length(results: StudyResults) -> list[str]:
-    """Where a scorer that only counts words does as well as a trained model."""
+    """Return on which measures a scorer that only counts words does as well as a model."""
     words = results.baselines.get("length", {})
     comparison = results.comparison
     sentences = []
@@ -308,31 +300,6 @@ def hidden_table(results: StudyResults, noun: str = "objective") -> Table:
     head = columns(noun.capitalize(), "Split", *(title for title, _ in _STATISTICS), texts=1)
     over = "Hidden states: means over seeds" if noun == "objective" else "Hidden states"
     return Table(over, head, rows)
-
-
-def scenario_sections(results: StudyResults) -> Iterator[Section]:
-    """Yield the comparison and what it rests on."""
-    comparison = results.comparison
-    legend = (
-        f"Each cell: mean and {percent(comparison.confidence)} interval; below, the difference to "
-        f"{results.labels[comparison.baseline]} and its interval. * the interval of the difference "
-        "excludes zero; ** it also holds after Holm's correction. Length alone is a scorer that "
-        "only counts words; the gold score is the best there is."
-    )
-    blocks: list[Block] = [comparison_table(results), Text(legend)]
-    if len(comparison.objectives) > 1:
-        blocks.append(difference_figure(results))
-    yield Section("comparison", "Comparison", blocks)
-    yield Section("scenarios", "Scenarios", [scenario_bars(results)])
-    yield Section("norms", "Norms of hidden states", norm_distributions(results))
-    yield Section("gold", "Reward against gold", reward_against_gold(results))
-
-
-def run_sections(results: StudyResults) -> Iterator[Section]:
-    """Yield the training curves and every run's own numbers."""
-    yield Section("training", "Training", [training_curves(results)])
-    tables = [seeds_table(results), scalars_table(results), hidden_table(results)]
-    yield Section("runs", "Runs", tables)
 
 
 def _compared(entry: Entry) -> Value:
