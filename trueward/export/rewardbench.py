@@ -67,7 +67,10 @@ def export_for_rewardbench(
         ModelError: no reward model, one that transformers 4.51 lacks, or no pad token.
         DataError: pairs that the package would change.
     """
-    _check_free(folder, overwrite=overwrite)
+    run = Run(folder, EXPORT_RUN)
+    if overwrite and run.occupied():
+        read_record(folder)  # a damaged one is said so
+    run.claim(overwrite=overwrite)
     _check_model(checkpoint)
     read_in, report = read_pairs(data) if data is not None else (None, None)
     adapter = checkpoint_file(checkpoint, ADAPTER_FILE) is not None
@@ -97,13 +100,6 @@ def read_record(folder: str | Path) -> dict[str, Any]:
         ModelError: it is damaged.
     """
     return read_object(str(folder), RECORD_FILE)
-
-
-def _check_free(folder: Path, *, overwrite: bool) -> None:
-    run = Run(folder, EXPORT_RUN)
-    if overwrite and run.occupied():
-        read_record(folder)
-    run.claim(overwrite=overwrite)
 
 
 def _check_model(checkpoint: str) -> None:

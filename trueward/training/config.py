@@ -9,10 +9,6 @@ import trl
 
 from trueward.errors import InputError
 
-POOLINGS = ("auto", "last", "first", "mean")
-PACKINGS = ("auto", "tree", "chunk", "off")
-TRUNCATIONS = ("drop", "truncate_left", "truncate_right", "error")
-
 WORLD_TRAINING: Mapping[str, Any] = {
     "learning_rate": 7e-4,
     "per_device_train_batch_size": 16,
@@ -42,14 +38,14 @@ class RewardConfig(trl.RewardConfig):
         default="auto",
         metadata={
             "help": "Where the reward is read: auto (where the class reads), last, first, mean.",
-            "choices": list(POOLINGS),
+            "choices": ["auto", "last", "first", "mean"],
         },
     )
     packing: str = field(
         default="auto",
         metadata={
             "help": "Batches without padding: auto, tree (prompts once), chunk (by length), off.",
-            "choices": list(PACKINGS),
+            "choices": ["auto", "tree", "chunk", "off"],
         },
     )
     probe_steps: int = field(
@@ -60,7 +56,7 @@ class RewardConfig(trl.RewardConfig):
         default="drop",
         metadata={
             "help": "Pairs over max_length: drop, truncate_left, truncate_right or error.",
-            "choices": list(TRUNCATIONS),
+            "choices": ["drop", "truncate_left", "truncate_right", "error"],
         },
     )
     batch_objective: str | None = field(
@@ -77,17 +73,9 @@ class RewardConfig(trl.RewardConfig):
         if not torch.accelerator.is_available():
             self.use_cpu = True
             self.bf16 = bool(self.bf16)
-        for name, valid in (
-            ("pooling", POOLINGS),
-            ("packing", PACKINGS),
-            ("truncation", TRUNCATIONS),
-        ):
-            if getattr(self, name) not in valid:
-                raise InputError(
-                    f"{name}={getattr(self, name)!r} is unknown; valid: {', '.join(valid)}"
-                )
-        if self.batch_objective not in (None, "exact", "micro"):
-            raise InputError(
-                f"batch_objective={self.batch_objective!r} is unknown; valid: exact, micro"
-            )
+        for name in ("pooling", "packing", "truncation", "batch_objective"):
+            field_of, value = self.__dataclass_fields__[name], getattr(self, name)
+            valid = field_of.metadata["choices"]
+            if value not in (*valid, field_of.default):
+                raise InputError(f"{name}={value!r} is unknown; valid: {', '.join(valid)}")
         super().__post_init__()
