@@ -13,7 +13,7 @@ from trueward.models import (
     score_sequences,
 )
 from trueward.models.head import head_modules, head_name
-from trueward.models.padding import length_batches, pad_right
+from trueward.models.readout import length_batches, pad_right
 from trueward.models.trees import tree_batches
 
 ALL = {**tiny.DECODERS, **tiny.ENCODERS}

@@ -14,15 +14,24 @@ from trueward.models.loading import (
     Loaded,
     check_base,
     checkpoint_file,
+    ensure_distinct_pad,
     load_for_training,
     load_reward_model,
     position_limit,
     prepare,
     read_object,
 )
-from trueward.models.padding import ensure_distinct_pad, length_chunks, pad_right
-from trueward.models.readout import ReadOut, difference, read_chunks, read_out, read_trees
-from trueward.models.scoring import score_sequences, settle_layout
+from trueward.models.readout import (
+    ReadOut,
+    difference,
+    length_chunks,
+    pad_right,
+    read_chunks,
+    read_out,
+    read_trees,
+    score_sequences,
+    settle_layout,
+)
 from trueward.models.tree_attention import attend_over_trees
 from trueward.models.trees import TreeRows, plan_rows
 

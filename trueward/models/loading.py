@@ -1,14 +1,20 @@
-"""A checkpoint as a reward model: its files read, one label, a head, adapters put on their base."""
+"""A checkpoint as a reward model: its files, one label, a head, a pad token, adapters on a base."""
 
 import json
 import warnings
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils import cached_file
 from transformers.utils import logging as transformers_logging
 
@@ -28,6 +34,8 @@ ADAPTER_FILE = "adapter_config.json"
 _ADAPTER_WEIGHTS = "adapter_model.safetensors"
 _ADAPTER_PREFIX = "base_model.model."
 """Written by PEFT before the names of weights that an adapter saves whole."""
+PAD_NAMES = ("<|pad|>", "<pad>", "[PAD]", "<|padding|>", "<|finetune_right_pad_id|>")
+NEW_PAD = "<|pad|>"
 
 
 @dataclass(frozen=True)
@@ -119,6 +127,41 @@ def position_limit(model: PreTrainedModel) -> int | None:
     if limit is not None and "roberta" in config.model_type:
         return limit - int(config.pad_token_id) - 1  # its positions start after the pad id
     return limit
+
+
+def ensure_distinct_pad(
+    tokenizer: PreTrainedTokenizerBase,
+    model: PreTrainedModel,
+    *,
+    endings: Collection[int] = (),
+) -> str | None:
+    """Give tokenizer and model a pad token that no sequence ends with; return what was done.
+
+    `AutoModelForSequenceClassification` reads a decoder at the last token that is not
+    `pad_token_id`. If pad is also EOS, or whatever closes an answer, that class reads one token
+    early and scores differently from training.
+
+    Args:
+        tokenizer: changed in place where a new pad token is needed.
+        model: its `pad_token_id` is set, and its embedding grown if the new token needs a row.
+        endings: token ids that the data is known to end with, beyond EOS and the template's end.
+
+    Returns:
+        One line for people when the pad token was chosen or replaced, else None.
+    """
+    taken = _possible_endings(tokenizer, model) | set(endings)
+    before = tokenizer.pad_token
+    if before is None or tokenizer.pad_token_id in taken:
+        tokenizer.pad_token = _spare_token(tokenizer, taken)
+    config = model.config.get_text_config()
+    config.pad_token_id = tokenizer.pad_token_id
+    rows = model.get_input_embeddings().num_embeddings
+    if tokenizer.pad_token_id >= rows:
+        model.resize_token_embeddings(tokenizer.pad_token_id + 1, mean_resizing=False)
+    if tokenizer.pad_token == before:
+        return None
+    why = "there was none" if before is None else f"{before!r} can end a response"
+    return f"pad token is now {tokenizer.pad_token!r} (id {tokenizer.pad_token_id}): {why}"
 
 
 def checkpoint_file(path: str, name: str, **hub: Any) -> Path | None:
@@ -265,3 +308,25 @@ def _unreadable_adapter(path: str, error: Exception) -> ModelError:
 
 def _reason(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _possible_endings(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> set[int]:
+    eos = model.config.get_text_config().eos_token_id
+    ids = {tokenizer.eos_token_id, *(eos if isinstance(eos, list) else [eos])}
+    if tokenizer.chat_template is not None:
+        turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+        ids.add(tokenizer.apply_chat_template(turns, tokenize=True, return_dict=False)[-1])
+    return {i for i in ids if i is not None}
+
+
+def _spare_token(tokenizer: PreTrainedTokenizerBase, taken: set[int]) -> str:
+    vocabulary: dict[str, int] = tokenizer.get_vocab()
+    reserved = sorted(t for t in vocabulary if t.startswith(("<|reserved", "<unused", "<|extra_")))
+    for token in (*PAD_NAMES, *reserved):
+        if token in vocabulary and vocabulary[token] not in taken:
+            return token
+    if tokenizer.add_special_tokens({"pad_token": NEW_PAD}) != 1:
+        raise ModelError(
+            f"could not add the pad token {NEW_PAD!r}; set tokenizer.pad_token yourself"
+        )
+    return NEW_PAD

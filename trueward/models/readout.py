@@ -1,23 +1,34 @@
-"""One forward pass of a plain `*ForSequenceClassification` model, read at the right token."""
+"""Token ids to rewards: a plain `*ForSequenceClassification` model read at the right token.
+
+`read_out` is one forward pass; `score_sequences` takes many sequences in batches.
+"""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from trueward.errors import ModelError
 from trueward.models.head import backbone, head_modules, unwrap
-from trueward.models.tree_attention import TreeMask
-from trueward.models.trees import TreeRows, Trees
+from trueward.models.tree_attention import TreeMask, attend_over_trees
+from trueward.models.trees import TreeRows, Trees, plan_rows, tree_batches
 
 SequenceRewards = Float[Tensor, " sequences"]
 SequenceHidden = Float[Tensor, "sequences hidden"]
 TokenMatrix = Int[Tensor, "sequences tokens"]
+CPU_TOKENS = 1024
+"""Of padded rows in a batch on a CPU: more only adds padding, and memory that is mapped anew."""
+PROVEN_ON = 3
+"""Sequences on which the two layouts are compared, the longest among them."""
+_PASS = 64
+"""Padded tokens that cost about what one more forward pass costs."""
 
 
 @dataclass(frozen=True)
@@ -159,3 +170,140 @@ def difference(plain: ReadOut, other: ReadOut, *, half: bool) -> str | None:
     error = float(((after - before).norm(dim=-1) / before.norm(dim=-1)).max())
     limit = HALF_TOLERANCE if half or plain.hidden.dtype.itemsize == 2 else TOLERANCE
     return None if error <= limit else f"hidden states differ by {error:.2g} (limit {limit:g})"
+
+
+def score_sequences(
+    model: nn.Module,
+    sequences: Sequence[Sequence[int]],
+    *,
+    pad_token_id: int,
+    groups: Sequence[int] | None = None,
+    batch_tokens: int = 4096,
+    states: bool = False,
+    layout: str | None = None,
+    advance: Callable[[int], object] = lambda count: None,
+) -> ReadOut:
+    """Return rewards of token-id sequences, without gradient, in float32 on the CPU.
+
+    With `states` hidden states come too, as read by the head and before the final norm; without,
+    the hidden states have no columns.
+
+    Sequences of one group share what they have in common at their start: it is computed once.
+    `layout` is "tree" (no padding) or "padded" (sorted by length); without it `settle_layout`
+    chooses. A batch holds at most `batch_tokens` tokens; a longer sequence goes alone. `advance`
+    is told the number of sequences after each batch.
+    """
+    was_training = model.training
+    model.eval()
+    groups = range(len(sequences)) if groups is None else groups
+    with torch.no_grad():
+        if layout is None:
+            layout = settle_layout(model, sequences, groups, pad_token_id)
+        batches: list[list[int]] = []
+        reads: list[ReadOut] = []
+        cut = tree_batches if layout == "tree" else length_batches
+        if layout == "padded" and next(model.parameters()).device.type == "cpu":
+            batch_tokens = min(batch_tokens, CPU_TOKENS)
+        for batch in cut(sequences, groups, batch_tokens):
+            rows = [sequences[i] for i in batch]
+            of = [groups[i] for i in batch]
+            reads.append(_on_cpu(_read_rows(model, layout, rows, of, pad_token_id, states), states))
+            batches.append(batch)
+            advance(len(batch))
+    model.train(was_training)
+    order = [i for batch in batches for i in batch]
+    return joined(reads, torch.argsort(torch.tensor(order, dtype=torch.long)))
+
+
+@torch.no_grad()
+def settle_layout(
+    model: nn.Module, sequences: Sequence[Sequence[int]], groups: Sequence[int], pad_token_id: int
+) -> str:
+    """Return "tree" if that layout gives this model the scores of padded rows, else "padded"."""
+    longest = max(range(len(sequences)), key=lambda i: len(sequences[i]))
+    mates = [i for i in range(len(sequences)) if groups[i] == groups[longest] and i != longest]
+    some = [longest, *mates, *range(len(sequences))][:PROVEN_ON]
+    rows, of = [sequences[i] for i in some], [groups[i] for i in some]
+    plain = _read_rows(model, "padded", rows, of, pad_token_id, False)
+    half = next(model.parameters()).dtype.itemsize == 2
+    try:
+        trees = _read_rows(model, "tree", rows, of, pad_token_id, False)
+    except Exception:  # noqa: BLE001 (whatever a foreign model's code raises)
+        return "padded"
+    return "padded" if difference(plain, trees, half=half) else "tree"
+
+
+def _read_rows(
+    model: nn.Module,
+    layout: str,
+    rows: Sequence[Sequence[int]],
+    groups: Sequence[int],
+    pad_token_id: int,
+    before_norm: bool,
+) -> ReadOut:
+    device = next(model.parameters()).device
+    if layout == "tree":
+        attend_over_trees(model)
+        return read_trees(model, plan_rows(rows, groups).to(device), before_norm=before_norm)
+    ids, mask = pad_right(rows, pad_token_id)
+    return read_out(model, ids.to(device), mask.to(device), before_norm=before_norm)
+
+
+def _on_cpu(read: ReadOut, states: bool) -> ReadOut:
+    if not states:
+        return ReadOut(read.rewards.cpu(), torch.empty(len(read.rewards), 0), None)
+    earlier = None if read.before_norm is None else read.before_norm.float().cpu()
+    return ReadOut(read.rewards.cpu(), read.hidden.float().cpu(), earlier)
+
+
+def pad_right(
+    sequences: Sequence[Sequence[int]], pad_token_id: int, multiple: int = 1
+) -> tuple[Int[Tensor, "sequences tokens"], Int[Tensor, "sequences tokens"]]:
+    """Return token ids and mask, padded on the right to the longest, rounded up to a multiple."""
+    width = -(-max(len(s) for s in sequences) // multiple) * multiple
+    ids = torch.full((len(sequences), width), pad_token_id, dtype=torch.long)
+    mask = torch.zeros(len(sequences), width, dtype=torch.long)
+    for row, sequence in enumerate(sequences):
+        ids[row, : len(sequence)] = torch.tensor(list(sequence), dtype=torch.long)
+        mask[row, : len(sequence)] = 1
+    return ids, mask
+
+
+def length_batches(
+    sequences: Sequence[Sequence[int]], _groups: Sequence[int], batch_tokens: int
+) -> Iterator[list[int]]:
+    """Yield indices by falling length, cut where width times rows would pass the budget."""
+    batch: list[int] = []
+    for index in sorted(range(len(sequences)), key=lambda i: -len(sequences[i])):
+        if batch and (len(batch) + 1) * len(sequences[batch[0]]) > batch_tokens:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
+
+
+def length_chunks(lengths: Sequence[int], most: int, *, exactly: bool = False) -> list[list[int]]:
+    """Return indices in chunks that waste the least padding.
+
+    Solved by dynamic programming over sorted lengths. At most `most` chunks, a further one only
+    where it spares `_PASS` tokens; with `exactly`, that many whatever they spare.
+    """
+    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
+    ordered = np.asarray([lengths[i] for i in order])
+    most = min(most, len(order))
+    cost = np.full((most + 1, len(order) + 1), np.inf)
+    cost[0, 0] = 0
+    cut = np.zeros((most + 1, len(order) + 1), dtype=np.int64)
+    for count in range(1, most + 1):
+        for stop in range(count, len(order) + 1):
+            starts = np.arange(stop)
+            tries = cost[count - 1, :stop] + (stop - starts) * ordered[:stop]
+            cut[count, stop] = tries.argmin()
+            cost[count, stop] = tries.min()
+    counts = np.arange(most + 1)
+    best = most if exactly else int((cost[:, -1] + _PASS * counts).argmin())
+    edges = [len(order)]
+    for left in range(best, 0, -1):
+        edges.append(int(cut[left, edges[-1]]))
+    return [order[start:stop] for start, stop in pairwise(edges[::-1])]
