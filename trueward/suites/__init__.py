@@ -2,19 +2,6 @@
 
 from trueward.errors import InputError, nearest
 from trueward.results import SuiteResult
-from trueward.suites import (
-    hhh,
-    judgebench,
-    llmbar,
-    own_data,
-    ppe,
-    ppe_correctness,
-    rewardbench,
-    rewardbench2,
-    rm_bench,
-    rmb,
-    scenarios,
-)
 from trueward.suites.compare import Compared, SuiteDifference, compare_models, compare_suites
 from trueward.suites.contamination import (
     Contamination,
@@ -23,22 +10,27 @@ from trueward.suites.contamination import (
     read_train_prompts,
     write_train_prompts,
 )
+from trueward.suites.own_data import BEST_OF_N, PAIRS, SCENARIOS
+from trueward.suites.pair_benchmarks import HHH, JUDGEBENCH, LLMBAR, RMB
+from trueward.suites.ppe import PPE, PPE_CORRECTNESS
+from trueward.suites.rewardbench import REWARDBENCH, REWARDBENCH2
+from trueward.suites.rm_bench import RM_BENCH
 from trueward.suites.rows import read_scores, scores_of
 from trueward.suites.suite import Suite
 
 SUITES: tuple[Suite, ...] = (
-    rewardbench.SUITE,
-    rewardbench2.SUITE,
-    rm_bench.SUITE,
-    judgebench.SUITE,
-    rmb.SUITE,
-    hhh.SUITE,
-    llmbar.SUITE,
-    ppe.SUITE,
-    ppe_correctness.SUITE,
-    scenarios.SUITE,
-    own_data.PAIRS,
-    own_data.BEST_OF_N,
+    REWARDBENCH,
+    REWARDBENCH2,
+    RM_BENCH,
+    JUDGEBENCH,
+    RMB,
+    HHH,
+    LLMBAR,
+    PPE,
+    PPE_CORRECTNESS,
+    SCENARIOS,
+    PAIRS,
+    BEST_OF_N,
 )
 """In the order in which tables show them."""
 

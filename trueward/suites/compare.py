@@ -16,7 +16,7 @@ _DRAWS_A_COMPARISON = 200
 
 
 @dataclass(frozen=True)
-class _Compared:
+class _ComparedScorers:
     suite: str
     metric: str
     scorer: str
@@ -24,7 +24,9 @@ class _Compared:
 
 
 @dataclass(frozen=True)
-class SuiteDifference(PairedDifference, _Compared):  # fields begin with those of the last base
+class SuiteDifference(
+    PairedDifference, _ComparedScorers
+):  # fields begin with those of the last base
     """A scorer minus the baseline on the primary metric of one suite, paired by prompt."""
 
 
@@ -34,7 +36,7 @@ class Compared:
 
     differences: tuple[SuiteDifference, ...]
     left_out: tuple[str, ...]
-    """A reason each."""
+    """The reason for each."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def compare_suites(
         baselines: one for each of the same suites, of the other.
         draws: number of resamplings.
         confidence: coverage of the intervals.
-        seed: of the resampling.
+        seed: seed of the resampling.
 
     Raises:
         InputError: the suites differ, one was judged on other data, or has no value of its primary

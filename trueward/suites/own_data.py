@@ -1,10 +1,15 @@
-"""Your own data: pairs of a chosen and a rejected response, and best-of-n lists."""
+"""Your own data: pairs, best-of-n lists, and the four scenarios with gold scores."""
 
+from collections.abc import Iterator, Sequence
+
+from trueward.metrics import kendall_per_prompt
 from trueward.suites.rows import RowField
 from trueward.suites.suite import (
     OVERALL,
+    PromptValue,
     Suite,
     and_overall,
+    averaged,
     each,
     pooled,
     share_of_top,
@@ -72,4 +77,52 @@ BEST_OF_N = Suite(
     read_prompt=read_list,
     values=each(and_overall(share_of_top)),
     parts=pooled(),
+)
+
+
+# The four scenarios: do the rewards order a prompt's responses as the gold scores do?
+
+SCENARIO_NAMES = ("in_domain", "prompt_disjoint", "response_disjoint", "mutual_disjoint")
+
+
+def read_scenario(row: RowField, table: str, number: int) -> Prompt:
+    """Return responses with their gold scores; the scenario is the table's name."""
+    scenario = table.rpartition("/")[2]
+    if scenario not in SCENARIO_NAMES:
+        row.fail("rows of a table named " + ", ".join(SCENARIO_NAMES))
+    responses = row["responses"].replies()
+    gold = row["scores"].numbers()
+    if len(gold) != len(responses):
+        row["scores"].fail(f"{len(responses)} scores, one a response")
+    return Prompt(
+        id=f"{scenario}/{row['prompt_id'].identity()}",
+        prompt=row["prompt"].conversation(),
+        responses=responses,
+        subset=scenario,
+        scores=tuple(gold),
+    )
+
+
+def tau(prompt: Prompt, scores: Sequence[float]) -> Iterator[PromptValue]:
+    """Yield Kendall's τ-b; NaN where a side has fewer than two distinct values."""
+    (value,) = kendall_per_prompt([scores], [prompt.scores])
+    yield PromptValue(prompt.subset, value, len(set(scores)) < len(scores))
+
+
+SCENARIOS = Suite(
+    name="scenarios",
+    measures="Kendall τ-b against gold scores per prompt, on new prompts, new sources and both",
+    primary="overall",
+    tie_rule="τ-b's; undefined where all rewards or all gold scores of a prompt are equal",
+    local_format="a folder with `in_domain`, `prompt_disjoint`, `response_disjoint` and "
+    "`mutual_disjoint` (saved data sets, as a study keeps them, or files), rows `prompt, "
+    "prompt_id, responses[], scores[]`",
+    citation="this project, docs/study.md",
+    origin="your own data, by `split_scenarios`, or the gold world",
+    licence="that of the data",
+    read_prompt=read_scenario,
+    values=each(tau),
+    parts=averaged(SCENARIO_NAMES),
+    keys=("prompt_id",),
+    only=SCENARIO_NAMES,
 )

@@ -1,4 +1,4 @@
-"""PPE, human preference: battles of Chatbot Arena, and the ranking of models they imply.
+"""PPE: votes of people on battles of models, and right against wrong answers.
 
 Its code was not at hand: the definitions follow its report.
 """
@@ -6,23 +6,33 @@ Its code was not at hand: the definitions follow its report.
 import math
 from collections.abc import Iterator, Sequence
 from itertools import combinations
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
-from scipy.stats import kendalltau, pearsonr, spearmanr
+from scipy.stats import kendalltau, pearsonr, rankdata, spearmanr
 
 from trueward.suites.rows import HubTable, RowField
-from trueward.suites.suite import PromptValue, ScoreLists, Suite, each, mean
+from trueward.suites.suite import (
+    Counts,
+    Parts,
+    PromptValue,
+    ScoreLists,
+    Suite,
+    each,
+    mean,
+    plain_mean,
+)
 from trueward.types import Prompt
+
+# Human preference: battles of Chatbot Arena, and the ranking of models they imply
 
 WINNERS = {"model_a": 1.0, "model_b": 0.0}
 DRAWS = 500
 """Resamplings of battles behind the models' intervals."""
 
 
-def read_prompt(row: RowField, table: str, number: int) -> Prompt:
+def read_battle(row: RowField, table: str, number: int) -> Prompt:
     """Return the two models' responses in the row's order, and what the first won."""
     winner = row["winner"].text()
     if winner not in WINNERS and not winner.startswith("tie"):
@@ -39,7 +49,7 @@ def read_prompt(row: RowField, table: str, number: int) -> Prompt:
     )
 
 
-def accuracy(prompt: Prompt, scores: Sequence[float]) -> Iterator[PromptValue]:
+def vote_accuracy(prompt: Prompt, scores: Sequence[float]) -> Iterator[PromptValue]:
     """Yield 1 where the winner scores higher; a battle that people tied has no value."""
     first, second = scores
     if prompt.labels["won"] != 0.5:
@@ -47,50 +57,13 @@ def accuracy(prompt: Prompt, scores: Sequence[float]) -> Iterator[PromptValue]:
         yield PromptValue("accuracy", float(right), first == second)
 
 
-def extras(prompts: Sequence[Prompt], scores: ScoreLists) -> dict[str, float]:
-    """Return the Brier score and how the models rank; see `ranking_metrics`."""
-    return ranking_metrics(
-        [
-            Battle(prompt.labels["models"], prompt.labels["won"], first - second)
-            for prompt, (first, second) in zip(prompts, scores, strict=True)
-        ]
-    )
-
-
-SUITE = Suite(
-    name="ppe",
-    measures="accuracy on human votes, and whether models rank as people rank them (from the "
-    "report, not from its code)",
-    primary="accuracy",
-    tie_rule="a tie of rewards is wrong; battles that people tied count in the ranking only",
-    local_format="rows `question_id, prompt, response_1, response_2, model_a, model_b, winner`",
-    citation="Frick et al. (2024), How to Evaluate Reward Models for RLHF, arXiv:2410.14872",
-    origin="lmarena-ai/PPE-Human-Preference-V1",
-    licence="prompts CC-BY-4.0, responses under their models' terms",
-    read_prompt=read_prompt,
-    values=each(accuracy),
-    parts=lambda counts: {"accuracy": mean("accuracy", counts)},
-    keys=("question_id",),
-    tables=(HubTable("lmarena-ai/PPE-Human-Preference-V1", "test", "human"),),
-    extras=extras,
-)
-
-
-class Battle(NamedTuple):
-    """Two models' responses to one prompt."""
-
-    models: tuple[str, str]
-    won: float
-    """Share of the vote that the first won: 1, 0, or 1/2 for a tie."""
-    gap: float
-    """Reward of the first minus that of the second, in logits."""
-
-
-def ranking_metrics(battles: Sequence[Battle]) -> dict[str, float]:
+def ranking_metrics(prompts: Sequence[Prompt], scores: ScoreLists) -> dict[str, float]:
     """Return how rewards and votes agree on the models; NaN where it is undefined.
 
-    A model's score is the mean of what it won over its battles, by votes or by rewards (1, 0,
-    1/2 for equal rewards); its interval holds 95 % of the scores of resampled battles.
+    `won` is the share of a battle's vote that its first model won: 1, 0, or 1/2 for a tie; `gap`
+    is the first response's reward minus the second's, in logits. A model's score is the mean of
+    what it won over its battles, by votes or by rewards (1, 0, 1/2 for equal rewards); its
+    interval holds 95 % of the scores of resampled battles.
 
     - `brier`: mean of (σ(gap) − won)², ties of votes at 1/2; lower is better;
     - `pearson`: correlation of the two win-rate matrices row by row, mean over models;
@@ -101,11 +74,11 @@ def ranking_metrics(battles: Sequence[Battle]) -> dict[str, float]:
 
     Source: Frick et al. (2024), arXiv:2410.14872; the report, not its code.
     """
-    names = sorted({name for battle in battles for name in battle.models})
+    names = sorted({name for prompt in prompts for name in prompt.labels["models"]})
     place = {name: number for number, name in enumerate(names)}
-    sides = np.array([[place[name] for name in battle.models] for battle in battles])
-    votes = np.array([b.won for b in battles])
-    gaps = np.array([b.gap for b in battles])
+    sides = np.array([[place[name] for name in prompt.labels["models"]] for prompt in prompts])
+    votes = np.array([prompt.labels["won"] for prompt in prompts])
+    gaps = np.array([first - second for first, second in scores])
     rewards = (np.sign(gaps) + 1) / 2
     by_votes, by_rewards = (_intervals(sides, won, len(names)) for won in (votes, rewards))
     separated = _order(by_rewards)
@@ -181,3 +154,115 @@ def _correlation(measure, x: Float[ndarray, " n"], y: Float[ndarray, " n"]) -> f
 
 def _mean(values: Sequence[int | float]) -> float:
     return float(np.mean(values)) if len(values) else math.nan
+
+
+PPE = Suite(
+    name="ppe",
+    measures="accuracy on human votes, and whether models rank as people rank them (from the "
+    "report, not from its code)",
+    primary="accuracy",
+    tie_rule="a tie of rewards is wrong; battles that people tied count in the ranking only",
+    local_format="rows `question_id, prompt, response_1, response_2, model_a, model_b, winner`",
+    citation="Frick et al. (2024), How to Evaluate Reward Models for RLHF, arXiv:2410.14872",
+    origin="lmarena-ai/PPE-Human-Preference-V1",
+    licence="prompts CC-BY-4.0, responses under their models' terms",
+    read_prompt=read_battle,
+    values=each(vote_accuracy),
+    parts=lambda counts: {"accuracy": mean("accuracy", counts)},
+    keys=("question_id",),
+    tables=(HubTable("lmarena-ai/PPE-Human-Preference-V1", "test", "human"),),
+    extras=ranking_metrics,
+)
+
+
+# Correctness: can the rewards tell right answers from wrong ones to the same question?
+
+SETS = ("MMLU-Pro", "MATH", "GPQA", "MBPP-Plus", "IFEval")
+METRICS = ("accuracy", "auc", "best_of_k")
+
+
+def read_answers(row: RowField, table: str, number: int) -> Prompt:
+    """Return K responses, which of them are right, and the pairs drawn from right and wrong."""
+    subset = next((name for name in SETS if name in table), None)
+    if subset is None:
+        row.fail("rows of a table whose name has " + ", ".join(SETS))
+    right = [one.flag() for one in row["scores"].items()]
+    if len(right) < 2:
+        row["scores"].fail("at least two responses")
+    pairs = [tuple(pair.numbers()) for pair in row["sampled_conflict_pairs"].items()]
+    ordered = [_ordered(pair, right) for pair in pairs]
+    if None in ordered:
+        row["sampled_conflict_pairs"].fail("pairs of a right and a wrong response's place")
+    own = [row["question_id"].identity()]
+    if row.has("model_name"):
+        own.append(row["model_name"].identity())
+    return Prompt(
+        id="/".join([subset, *own]),
+        prompt=row["prompt"].conversation(),
+        responses=tuple(row[f"response_{k + 1}"].reply() for k in range(len(right))),
+        subset=subset,
+        labels={"right": right, "pairs": ordered},
+    )
+
+
+def _ordered(pair: tuple[float, ...], right: list[bool]) -> tuple[int, int] | None:
+    """Return the places of the right and the wrong response; None if there are no such two."""
+    places = [int(place) for place in pair if place in range(len(right))]
+    if len(pair) != 2 or len(places) != 2 or right[places[0]] == right[places[1]]:
+        return None
+    one, other = places
+    return (one, other) if right[one] else (other, one)
+
+
+def graded(prompt: Prompt, scores: Sequence[float]) -> Iterator[PromptValue]:
+    """Yield accuracy on the drawn pairs (a tie is wrong), ROC AUC, and whether the top is right."""
+    right, pairs = prompt.labels["right"], prompt.labels["pairs"]
+    won = [scores[good] > scores[bad] for good, bad in pairs]
+    tied = any(scores[good] == scores[bad] for good, bad in pairs)
+    share = sum(won) / len(won) if won else math.nan
+    yield PromptValue(f"{prompt.subset}/accuracy", share, tied)
+    equal = len(set(scores)) < len(scores)
+    yield PromptValue(f"{prompt.subset}/auc", roc_auc(scores, right), equal)
+    top = [good for good, score in zip(right, scores, strict=True) if score == max(scores)]
+    yield PromptValue(f"{prompt.subset}/best_of_k", sum(top) / len(top), len(top) > 1)
+
+
+def roc_auc(scores: Sequence[float], right: Sequence[bool]) -> float:
+    """Return P(right > wrong) + ½ P(equal) over right and wrong pairs; NaN without both."""
+    mask = np.asarray(right, dtype=bool)
+    positive, negative = int(mask.sum()), int((~mask).sum())
+    if not positive or not negative:
+        return math.nan
+    ranks = rankdata(scores)[mask].sum()
+    return float((ranks - positive * (positive + 1) / 2) / (positive * negative))
+
+
+def means_over_sets(counts: Counts) -> Parts:
+    """Return each metric's mean over the sets, and each set."""
+    cells = {
+        f"{name}/{metric}": mean(f"{name}/{metric}", counts) for name in SETS for metric in METRICS
+    }
+    overall = {metric: plain_mean(cells[f"{name}/{metric}"] for name in SETS) for metric in METRICS}
+    return {**overall, **cells}
+
+
+PPE_CORRECTNESS = Suite(
+    name="ppe-correctness",
+    measures="right against wrong answers to benchmark questions: accuracy, ROC AUC, best of K "
+    "(from the report, not from its code)",
+    primary="accuracy",
+    tie_rule="a tie is wrong in accuracy, half right in AUC; best of K takes the mean over the top",
+    local_format="rows `question_id, prompt, response_1 … response_K, scores[K]`, "
+    "`sampled_conflict_pairs` and perhaps `model_name`, a file a set: `PPE-MATH-Best-of-K.jsonl`",
+    citation="Frick et al. (2024), How to Evaluate Reward Models for RLHF, arXiv:2410.14872",
+    origin="lmarena-ai/PPE-MMLU-Pro-Best-of-K and its siblings",
+    licence="not stated; mind that of each source benchmark",
+    read_prompt=read_answers,
+    values=each(graded),
+    parts=means_over_sets,
+    keys=("question_id",),
+    tables=tuple(
+        HubTable(f"lmarena-ai/PPE-{name}-Best-of-K", "train", f"PPE-{name}-Best-of-K")
+        for name in SETS
+    ),
+)

@@ -58,7 +58,7 @@ def parts(counts: Counts) -> Parts:
     return {"overall": plain_mean(domains.values()), **levels, **domains, **each}
 
 
-SUITE = Suite(
+RM_BENCH = Suite(
     name="rm-bench",
     measures="accuracy where right and wrong differ subtly, under easy, equal and hard style",
     primary="overall",

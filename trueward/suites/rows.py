@@ -11,9 +11,9 @@ from trueward.files import JsonField
 from trueward.types import Message, Prompt
 
 ENDINGS = (".json", ".jsonl", ".csv", ".parquet")
-"""Of the files that are read in a folder; `.gz` may follow."""
+"""Endings of the files that are read in a folder; `.gz` may follow."""
 _SAVED = "state.json"
-"""A folder that `save_to_disk` wrote has one."""
+"""The file that marks a folder written by `save_to_disk`."""
 
 Rows: TypeAlias = Iterable[Mapping[str, Any]]
 Reader: TypeAlias = Callable[..., Rows]
@@ -30,7 +30,7 @@ class HubTable:
     hub: str
     split: str
     name: str
-    """As a file of it would be called."""
+    """Name that a file of it would have."""
 
 
 def read_tables(
@@ -102,22 +102,22 @@ class RowField(JsonField):
         return isinstance(self.value, dict) and self.value.get(name) is not None
 
     def one_of(self, names: tuple[str, ...]) -> str:
-        """One of these strings."""
+        """Return the string, one of these."""
         if self.value not in names:
             self.fail("one of " + ", ".join(map(repr, names)))
         return self.text()
 
     def identity(self) -> str:
-        """An id, as text: text or a whole number."""
+        """Return an id as text; it is text or a whole number."""
         usable = isinstance(self.value, str | int) and not isinstance(self.value, bool)
         return str(self.value) if usable else self.fail("text or a whole number")
 
     def flag(self) -> bool:
-        """True or false, or 1 or 0."""
+        """Return true or false; 1 and 0 will do."""
         return bool(self.value) if self.value in (0, 1) else self.fail("true, false, 1 or 0")
 
     def conversation(self) -> list[Message]:
-        """A prompt as messages: text is one message of the user."""
+        """Return a prompt as messages: text is one message of the user."""
         if isinstance(self.value, str):
             return [{"role": "user", "content": self.value}]
         if not isinstance(self.value, list) or not self.value:
@@ -125,13 +125,13 @@ class RowField(JsonField):
         return [{name: turn[name].text() for name in ("role", "content")} for turn in self.items()]
 
     def reply(self) -> str:
-        """A response: text, or a list of one message."""
+        """Return a response, which is text or a list of one message."""
         if isinstance(self.value, list) and len(self.value) == 1:
             return self.items()[0]["content"].text()
         return self.value if isinstance(self.value, str) else self.fail("text or one message")
 
     def replies(self, count: int | None = None) -> tuple[str, ...]:
-        """A list of responses, exactly `count` where that is given, else at least one."""
+        """Return a list of responses: `count` of them where that is given, else at least one."""
         found = tuple(item.reply() for item in self.items())
         if count is not None and len(found) != count:
             self.fail(f"a list of {count} responses")
@@ -165,14 +165,14 @@ def read_scores(source: str | Path, *, read: Reader) -> dict[str, list[float]]:
     Raises:
         DataError: naming file, row and field, if a row is not so, or an id comes twice.
     """
-    found: dict[str, list[float]] = {}
+    scores: dict[str, list[float]] = {}
     for row in row_fields(read(source), str(source)):
-        name = "id" if row.has("id") or not row.has("pair_id") else "pair_id"
-        own = row[name].identity()
-        if own in found:
-            row[name].fail("an id that no other row has")
-        found[own] = [_finite(score) for score in row["scores"].items()]
-    return found
+        field = row["id" if row.has("id") or not row.has("pair_id") else "pair_id"]
+        identity = field.identity()
+        if identity in scores:
+            field.fail("an id that no other row has")
+        scores[identity] = [_finite(score) for score in row["scores"].items()]
+    return scores
 
 
 def _finite(score: RowField) -> float:
@@ -189,7 +189,7 @@ def scores_of(
         DataError: a prompt has no scores or not one a response, or scores belong to no prompt.
     """
     ids = [str(prompt.id) for prompt in prompts]
-    missing = [one for one in ids if one not in scores]
+    missing = [identity for identity in ids if identity not in scores]
     strangers = scores.keys() - set(ids)
     if missing:
         raise DataError(
@@ -200,11 +200,11 @@ def scores_of(
             f"scores: {len(strangers)} of {len(scores)} ids are of no item, such as "
             f"{min(strangers)!r}; give the scores of this suite"
         )
-    for one, prompt in zip(ids, prompts, strict=True):
-        if len(scores[one]) != len(prompt.responses):
+    for identity, prompt in zip(ids, prompts, strict=True):
+        if len(scores[identity]) != len(prompt.responses):
             raise DataError(
-                f"row {list(scores).index(one)}: field 'scores': expected "
-                f"{len(prompt.responses)} scores, one for each response of {one!r}, got "
-                f"{len(scores[one])}; mend the row"
+                f"row {list(scores).index(identity)}: field 'scores': expected "
+                f"{len(prompt.responses)} scores, one for each response of {identity!r}, got "
+                f"{len(scores[identity])}; mend the row"
             )
-    return [list(scores[one]) for one in ids]
+    return [list(scores[identity]) for identity in ids]

@@ -28,9 +28,9 @@ from trueward.types import Estimate, Prompt
 ScoreLists: TypeAlias = Sequence[Sequence[float]]
 """For each prompt the rewards of its responses, in logits."""
 Parts: TypeAlias = dict[str, Weights]
-"""By part: its weights; empty where it has no data."""
+"""Weights of the cells by part; empty where a part has no data."""
 Counts: TypeAlias = Mapping[str, int]
-"""By cell: how many defined values it has."""
+"""Number of defined values by cell."""
 OVERALL = "overall"
 """The cell, or the part, of all prompts together."""
 
@@ -39,14 +39,14 @@ class PromptValue(NamedTuple):
     """One value of one prompt."""
 
     cell: str
-    """The values that it is averaged with."""
+    """Name of the group of values that it is averaged with."""
     value: float
     tied: bool = False
-    """Equal rewards decided it."""
+    """True where equal rewards decided it."""
 
 
 Judge: TypeAlias = Callable[[Prompt, Sequence[float]], Iterable[PromptValue]]
-"""Makes values of one prompt and its scores."""
+"""Makes the values of one prompt from its scores."""
 Placed: TypeAlias = tuple[int, PromptValue]
 """A value and the place of its prompt in the suite."""
 
@@ -62,10 +62,13 @@ class Suite:
 
     name: str
     measures: str
+    """The quantity that the suite's numbers are, in words."""
     primary: str
-    """Name of the part one quotes."""
+    """Name of the part that is quoted."""
     tie_rule: str
+    """The treatment of equal rewards, in words."""
     local_format: str
+    """The rows that a file of its data must have, in words."""
     citation: str
     origin: str
     licence: str
@@ -78,9 +81,9 @@ class Suite:
     tables: tuple[HubTable, ...] = ()
     """Its tables on the hub; none where the hub has no form that `datasets` reads."""
     only: tuple[str, ...] = ()
-    """Names to read in a folder; all where it is empty."""
+    """Names of the files that are read in a folder; all where it is empty."""
     keys: tuple[str, ...] = ("id",)
-    """The fields of which a row has one that makes its prompt's id its own."""
+    """Fields that a row may have its id in."""
     unit: Callable[[Prompt], str] = prompt_of
     """Names what the bootstrap resamples."""
     extras: Callable[[Sequence[Prompt], ScoreLists], dict[str, float]] | None = None
@@ -134,7 +137,7 @@ class Suite:
             scorer: what gave the scores.
             draws: number of resamplings.
             confidence: coverage of the intervals.
-            seed: of the resampling.
+            seed: seed of the resampling.
 
         Raises:
             DataError: no prompt, or not one finite score for each response.
@@ -201,7 +204,7 @@ def _checked(
 
 
 def each(judge: Judge) -> Callable[[Sequence[Prompt], ScoreLists], Iterator[Placed]]:
-    """Return the values of a suite of which every prompt is judged by itself."""
+    """Return a suite's `values` of a judge that sees one prompt at a time."""
 
     def values(prompts: Sequence[Prompt], scores: ScoreLists) -> Iterator[Placed]:
         for place, (prompt, row) in enumerate(zip(prompts, scores, strict=True)):
@@ -243,7 +246,7 @@ def share_of_top(prompt: Prompt, scores: Sequence[float]) -> Iterator[PromptValu
     yield PromptValue(prompt.subset, right / len(top), len(top) > 1)
 
 
-# Weights of cells: every part of a benchmark is a weighted sum of cell means.
+# Weights of cells: every part of a benchmark is a weighted sum of cell means
 
 
 def mean(cell: str, counts: Counts) -> Weights:
@@ -286,7 +289,7 @@ def averaged(
     return parts
 
 
-# Intervals over prompts, for one scorer or two at once.
+# Intervals over prompts, for one scorer or two at once
 
 
 def _part(
