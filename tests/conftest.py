@@ -14,6 +14,7 @@ CHECKED = (
     "data",
     "goldworld",
     "models",
+    "files",
     "metrics",
     "stats",
     "results",

@@ -9,9 +9,8 @@ from helpers import policy_world
 from safetensors.torch import load_file
 from transformers import TrainerCallback
 
-from trueward.alignment import AlignSettings, RewardFunction, Shaping, align
+from trueward.alignment import Alarm, AlignSettings, RewardFunction, Shaping, Watch, align
 from trueward.alignment import policy_training as run_module
-from trueward.alignment.watch import Alarm, Watch
 from trueward.runs import last_checkpoint
 
 TRAINING = {

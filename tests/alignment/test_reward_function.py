@@ -1,4 +1,8 @@
+"""Reward functions: scorers, shaping, and a server that answers as vLLM does."""
+
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import numpy as np
 import pytest
@@ -7,7 +11,8 @@ from helpers import checkpoints
 from transformers import AutoTokenizer
 
 from trueward import Scorer
-from trueward.alignment import Shaping, reward_function
+from trueward.alignment import RemoteReward, Shaping, reward_function
+from trueward.alignment.reward_function import RewardMoments, combine, rescale
 from trueward.errors import DataError, InputError, RunError
 
 PROMPTS = ["w1 w2 ", "w1 w2 ", "w3 "]
@@ -85,3 +90,118 @@ def test_the_policys_tokenizer_does_not_matter(paths, scorers):
     assert AutoTokenizer.from_pretrained(paths[0]).vocab_size < 10_000
     first = reward_function(scorers[0])(PROMPTS, ANSWERS, [[10_000]] * 3)
     assert first == reward_function(scorers[0])(PROMPTS, ANSWERS, None)
+
+
+SCORES = np.random.default_rng(0).normal(3, 2, (3, 20))
+
+
+def test_nothing_is_done_by_default():
+    rewards = combine(SCORES[:1], Shaping())
+    assert rescale(rewards, RewardMoments(), Shaping()).tolist() == SCORES[0].tolist()
+
+
+def test_ensembles_by_hand():
+    scores = np.array([[1.0, 4.0], [3.0, -2.0]])
+    assert combine(scores, Shaping()).tolist() == [2.0, 1.0]
+    assert combine(scores, Shaping(ensemble="worst")).tolist() == [1.0, -2.0]
+    # variances over the two models: 1 and 9
+    uncertain = Shaping(ensemble="uncertainty", penalty=0.5)
+    assert combine(scores, uncertain).tolist() == [1.5, -3.5]
+
+
+def test_moments_of_batches_are_those_of_all_rewards():
+    rewards = np.random.default_rng(1).normal(1e6, 1.0, 50)
+    moments = RewardMoments()
+    for batch in np.split(rewards, [1, 4, 30]):
+        moments = moments.with_batch(batch)
+    assert moments.count == 50
+    assert moments.mean == pytest.approx(rewards.mean(), rel=1e-14)
+    assert moments.std == pytest.approx(rewards.std(), rel=1e-9)
+
+
+def test_normalisation_then_clipping():
+    rewards = np.array([0.0, 2.0, 10.0])
+    moments = RewardMoments().with_batch(rewards)
+    shaping = Shaping(normalize=True, clip=1.0)
+    expected = np.clip((rewards - rewards.mean()) / rewards.std(), -1, 1)
+    assert rescale(rewards, moments, shaping) == pytest.approx(expected)
+
+
+def test_rewards_all_alike_are_not_divided_by_nothing():
+    moments = RewardMoments().with_batch(np.array([2.0, 2.0]))
+    assert rescale(np.array([2.0, 2.5]), moments, Shaping(normalize=True)).tolist() == [0.0, 0.5]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"ensemble": "max"},
+        {"penalty": -1.0},
+        {"clip": 0.0},
+        {"kl_target": 0.0},
+        {"kl_target": float("nan")},
+        {"kl_horizon": -1.0},
+    ],
+)
+def test_what_is_refused(wrong):
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        Shaping(**wrong)
+
+
+@pytest.fixture
+def server():
+    seen = []
+
+    class Handler(BaseHTTPRequestHandler):
+        reply = staticmethod(lambda body: {"data": [{"index": 0, "probs": [len(str(body))]}]})
+
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            seen.append(body)
+            answer = json.dumps(Handler.reply(body)).encode()
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *args):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as http:
+        thread = threading.Thread(target=http.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{http.server_port}/classify", seen, Handler
+        http.shutdown()
+        thread.join()
+
+
+def test_text_and_messages(server):
+    url, seen, _ = server
+    reward = RemoteReward(url, "rm")
+    got = reward(prompts=["a "], completions=["b"], completion_ids=[[1]], other=[2])
+    user, reply = {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}
+    got += reward([[user]], [[reply]])
+    assert seen == [
+        {"model": "rm", "input": "a b", "use_activation": False},
+        {"model": "rm", "messages": [user, reply], "use_activation": False},
+    ]
+    assert got == [float(len(str(body))) for body in seen]
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        ({"error": "no such model"}, "data[0].probs[0]"),
+        ({"data": [{"probs": [float("nan")]}]}, "the reward is nan"),
+    ],
+)
+def test_a_reply_without_a_reward(server, reply, said):
+    url, _, handler = server
+    handler.reply = staticmethod(lambda body: reply)
+    with pytest.raises(RunError) as raised:
+        RemoteReward(url, "rm")(["a"], ["b"])
+    assert said in str(raised.value)
+
+
+def test_no_server():
+    with pytest.raises(RunError, match="no reward"):
+        RemoteReward("http://127.0.0.1:9/classify", "rm")(["a"], ["b"])

@@ -1,6 +1,5 @@
 import pytest
-
-from data.builders import (
+from helpers.tiny_tokenizers import (
     CHATML,
     bert_words,
     bos_words,
@@ -11,6 +10,7 @@ from data.builders import (
     turns,
     words,
 )
+
 from trueward.data import DEFAULT_CHAT_TEMPLATE, Encoder
 from trueward.errors import DataError
 

@@ -1,9 +1,17 @@
 import pytest
 from datasets import Dataset
+from helpers.tiny_tokenizers import (
+    CHATML,
+    bert_words,
+    bos_words,
+    byte_bpe,
+    decoder_words,
+    ids,
+    turns,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.builders import CHATML, bert_words, bos_words, byte_bpe, decoder_words, ids, turns
 from trueward.data import Encoder, encode_groups, encode_pairs, load_rows, to_messages, to_pairs
 from trueward.errors import DataError
 

@@ -1,7 +1,7 @@
 import pytest
 from datasets import Dataset
+from helpers.tiny_tokenizers import scored_grid, turns
 
-from data.builders import scored_grid, turns
 from trueward.data import PairRule, load_rows, to_pairs
 from trueward.errors import DataError
 

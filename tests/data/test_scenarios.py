@@ -3,8 +3,8 @@ from dataclasses import replace
 
 import pytest
 from datasets import Dataset
+from helpers.tiny_tokenizers import scored_grid, turns
 
-from data.builders import scored_grid, turns
 from trueward.data import (
     PairRule,
     assert_disjoint,

@@ -4,8 +4,8 @@ import math
 
 import pytest
 from datasets import Dataset, load_from_disk
+from helpers.tiny_tokenizers import CHATML, decoder_words
 
-from data.builders import CHATML, decoder_words
 from trueward.data import Encoder, encode_pairs, paired_prompts, pairs, read_prompts, to_pairs
 from trueward.data import encode as encoding
 from trueward.errors import DataError

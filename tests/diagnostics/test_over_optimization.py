@@ -1,11 +1,137 @@
 import math
+from importlib import import_module
+from itertools import combinations
 
 import numpy as np
 import pytest
 from scipy.optimize import curve_fit, minimize_scalar
 
-from trueward.diagnostics import BestOfNFit, RLFit, best_of_n_kl, fit_best_of_n, fit_rl
-from trueward.errors import DataError
+from trueward.diagnostics import (
+    BestOfNFit,
+    RLFit,
+    best_of_n,
+    best_of_n_kl,
+    fit_best_of_n,
+    fit_rl,
+    samples_for_kl,
+)
+from trueward.errors import DataError, InputError
+
+
+def enumerate_subsets(proxy, gold, n):
+    """Mean over all subsets of the gold of the top one, or of the mean of those tied at the top."""
+    total = []
+    for subset in combinations(range(len(proxy)), n):
+        top = max(proxy[i] for i in subset)
+        total.append(np.mean([gold[i] for i in subset if proxy[i] == top]))
+    return np.mean(total)
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_against_every_subset(ties):
+    rng = np.random.default_rng(0)
+    shape = (6, 8)
+    proxy = rng.integers(0, 4, shape).astype(float) if ties else rng.normal(size=shape)
+    gold = rng.normal(size=shape)
+    ns = list(range(1, 9))
+    expected = [[enumerate_subsets(p, g, n) for n in ns] for p, g in zip(proxy, gold, strict=True)]
+    np.testing.assert_allclose(best_of_n(proxy, gold, ns), expected, atol=1e-12)
+
+
+def test_by_hand():
+    # of {1, 2, 3}: pairs have tops 2, 3, 3
+    values = best_of_n([[1.0, 3.0, 2.0]], [[10.0, 30.0, 70.0]], [1, 2, 3])
+    np.testing.assert_allclose(values, [[110 / 3, (70 + 30 + 30) / 3, 30.0]])
+
+
+def test_order_of_the_samples_does_not_matter():
+    rng = np.random.default_rng(1)
+    proxy, gold = rng.integers(0, 5, 40).astype(float), rng.normal(size=40)
+    shuffle = rng.permutation(40)
+    ns = [1, 2, 7, 40]
+    np.testing.assert_allclose(
+        best_of_n([proxy], [gold], ns), best_of_n([proxy[shuffle]], [gold[shuffle]], ns), rtol=1e-12
+    )
+
+
+def test_prompts_with_different_numbers_of_samples():
+    rng = np.random.default_rng(2)
+    sizes = [5, 9, 5, 6]
+    proxy, gold = ([rng.normal(size=k) for k in sizes] for _ in range(2))
+    values = best_of_n(proxy, gold, [2, 5])
+    for row, (p, g) in enumerate(zip(proxy, gold, strict=True)):
+        assert values[row] == pytest.approx([enumerate_subsets(p, g, n) for n in (2, 5)])
+
+
+def test_many_samples_are_taken_in_parts(monkeypatch):
+    rng = np.random.default_rng(4)
+    proxy, gold = rng.normal(size=(2, 9, 6))
+    whole = best_of_n(proxy, gold, [1, 3])
+    for room in (1, 20):
+        monkeypatch.setattr(import_module("trueward.diagnostics.over_optimization"), "_ROOM", room)
+        np.testing.assert_allclose(best_of_n(proxy, gold, [1, 3]), whole, rtol=1e-12)
+
+
+def test_ten_thousand_samples_against_exact_integers():
+    # the sum of whole-number binomials, by Python's integers
+    samples, n = 10_000, 3_000
+    gold = np.arange(samples) ** 2.0 / samples**2
+    whole = math.comb(samples, n)
+    top = math.comb(n - 1, n - 1)  # C(i-1, n-1) at i = n
+    exact = 0.0
+    for i in range(n, samples + 1):
+        exact += (top / whole) * gold[i - 1]
+        top = top * i // (i - n + 1)
+    value = best_of_n([gold], [gold], [1, n, samples])[0]
+    assert value == pytest.approx([gold.mean(), exact, gold[-1]], rel=1e-9)
+
+
+def test_the_proxy_itself_always_rises():
+    proxy = np.random.default_rng(3).normal(size=(4, 64))
+    assert (np.diff(best_of_n(proxy, proxy, [1, 2, 4, 8, 16, 32, 64]), axis=1) > 0).all()
+
+
+def test_expected_maximum_of_uniform_ranks():
+    # the mean maximum of n of 1..N is n(N + 1)/(n + 1)
+    ranks = np.arange(1.0, 301)
+    ns = [1, 2, 10, 299]
+    expected = [n * 301 / (n + 1) for n in ns]
+    np.testing.assert_allclose(best_of_n([ranks], [ranks], ns)[0], expected, rtol=1e-10)
+
+
+def test_weights_of_many_samples_sum_to_one():
+    values = best_of_n([np.arange(5_000.0)], [np.full(5_000, 1e6)], [1, 2, 100, 5_000])[0]
+    np.testing.assert_allclose(values, 1e6, rtol=5e-13)
+
+
+def test_divergence():
+    np.testing.assert_allclose(best_of_n_kl([1, 2, 16]), [0, math.log(2) - 0.5, 2.7725887 - 0.9375])
+    for n in (1.0, 1.001, 2.0, 16.0, 1e4, 1e200):
+        assert samples_for_kl(float(best_of_n_kl([n])[0])) == pytest.approx(n, rel=1e-6)
+    assert samples_for_kl(1e4) == math.inf
+    for kl in np.linspace(35, 700, 400):  # log n = KL + 1 to within 1e-15 there
+        assert math.log(samples_for_kl(float(kl))) == pytest.approx(kl + 1)
+
+
+def test_bad_input():
+    with pytest.raises(InputError, match=r"n = 3 needs as many samples .* prompt 1 has 2"):
+        best_of_n([[1.0, 2.0, 3.0], [1.0, 2.0]], [[1.0, 2.0, 3.0], [1.0, 2.0]], [1, 3])
+    with pytest.raises(DataError, match="2 prompts and gold scores for 1"):
+        best_of_n([[1.0], [2.0]], [[1.0]], [1])
+    with pytest.raises(DataError, match="prompt 1: got 2 rewards, 1 gold scores"):
+        best_of_n([[1.0], [2.0, 3.0]], [[1.0], [1.0]], [1])
+    with pytest.raises(DataError, match="prompt 0: 1 of 2 gold scores are not finite"):
+        best_of_n([[1.0, 2.0]], [[1.0, math.nan]], [1])
+    with pytest.raises(DataError, match="at least one prompt"):
+        best_of_n([], [], [1])
+    for ns in ([], [0], [1.5]):
+        with pytest.raises(InputError, match="whole numbers of at least 1"):
+            best_of_n([[1.0]], [[1.0]], ns)
+    with pytest.raises(InputError, match="at least 1, got"):
+        best_of_n_kl([0.5])
+    with pytest.raises(InputError, match="never below 0"):
+        samples_for_kl(-0.1)
+
 
 NS = [1, 2, 4, 8, 16, 32, 64, 128]
 
@@ -112,7 +238,7 @@ def test_rounding_is_no_gain(level):
     assert (rl.alpha, rl.beta, rl.peak_d) == (0, 0, 0)
 
 
-def test_bad_input():
+def test_bad_points():
     with pytest.raises(DataError, match="two or more different distances above 0, got 1"):
         fit_best_of_n([1, 4], [0.0, 1.0], start=0.0)
     with pytest.raises(DataError, match="3 distances, 2 gold scores"):

@@ -5,8 +5,8 @@ from random import Random
 import pytest
 
 from trueward.errors import DataError
-from trueward.goldworld import Task, draw_task, format_prompt, parse_prompt
-from trueward.goldworld.words import KEY_BY_NAME, TOPICS, VALUES
+from trueward.goldworld import VALUES, Task, draw_task, format_prompt, parse_prompt
+from trueward.goldworld.words import KEY_BY_NAME, TOPICS
 
 
 @pytest.mark.parametrize("held_out", [False, True])

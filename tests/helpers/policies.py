@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 
-from trueward.alignment import AlignSettings, Shaping
+from trueward.alignment import AlignSettings, Shaping, alarms
 from trueward.alignment.demo import summary, verdict
 from trueward.alignment.policy_training import align_document
-from trueward.alignment.watch import NormRange, Point, alarms
+from trueward.alignment.watch import NormRange, Point
 from trueward.files import plain
 
 FALLS = {

@@ -5,8 +5,7 @@ import json
 import numpy as np
 
 from helpers import benchmark_rows, checkpoints
-from trueward.evaluate import ScoreSettings
-from trueward.evaluate.diagnosis import DiagnoseOptions, diagnose, read_sets
+from trueward.evaluate import DiagnoseOptions, ScoreSettings, diagnose, read_sets
 from trueward.suites import suite
 
 PAIRS = suite("pairs")

@@ -6,14 +6,16 @@ from transformers import AutoModelForSequenceClassification
 
 from trueward.errors import ModelError
 from trueward.models import (
+    head_modules,
+    head_name,
     load_for_training,
     load_reward_model,
+    pad_right,
     prepare,
     read_out,
     score_sequences,
 )
-from trueward.models.head import head_modules, head_name
-from trueward.models.readout import length_batches, pad_right
+from trueward.models.readout import length_batches
 from trueward.models.trees import tree_batches
 
 ALL = {**tiny.DECODERS, **tiny.ENCODERS}

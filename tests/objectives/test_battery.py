@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from helpers.objective_oracles import INVARIANT, ORACLES, VARIES, ell
+from helpers.pair_batches import Batch, extreme_batch, random_batch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from objectives.batches import Batch, extreme_batch, random_batch
-from objectives.oracles import INVARIANT, ORACLES, VARIES, ell
 from trueward.errors import ObjectiveError
 from trueward.objectives import NEEDS, Objective, describe_all, objective
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 import torch
+from helpers.pair_batches import random_batch
 from torch import Tensor
 
-from objectives.batches import random_batch
 from trueward.errors import ObjectiveError
 from trueward.objectives import Margin, Part, Penalty, Preference, Term, objective, param, register
 from trueward.objectives import part as part_module

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from helpers.pair_batches import random_batch
 
-from objectives.batches import random_batch
 from trueward.objectives import APLOT, BSR, Objective, describe_all, objective, part
 
 TEXT = (Path(__file__).parents[2] / "docs" / "objectives.md").read_text()

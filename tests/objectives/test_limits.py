@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from helpers.objective_oracles import aplot_cost, cosine, sigmoid
+from helpers.pair_batches import random_batch
 
-from objectives.batches import random_batch
-from objectives.oracles import aplot_cost, cosine, sigmoid
 from trueward.objectives import NEEDS, objective
 
 BATCH = random_batch(11)

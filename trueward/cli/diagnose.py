@@ -13,7 +13,7 @@ from trueward.errors import InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from trueward.evaluate.diagnosis import DiagnoseOptions
+    from trueward.evaluate import DiagnoseOptions
 
 RESUMES = True
 SUMMARY = "Diagnose reward models: norms, length, calibration, edits, over-optimization, probes."
@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Outcome:
     """Score what is missing, compute, write."""
-    from trueward.evaluate.diagnosis import diagnose, read_sets
+    from trueward.evaluate import diagnose, read_sets
     from trueward.runs import facts_of
 
     models = labelled(args.models, "models")
@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> Outcome:
 
 
 def _options(args: argparse.Namespace, models: Mapping[str, str]) -> "DiagnoseOptions":
-    from trueward.evaluate.diagnosis import DiagnoseOptions
+    from trueward.evaluate import DiagnoseOptions
 
     if args.probed < 0:
         raise InputError(f"--probed: expected 0 or more, got {args.probed}")

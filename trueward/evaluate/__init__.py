@@ -12,23 +12,28 @@ from trueward.evaluate.contamination import (
     recorded_prompts,
     training_prompts,
 )
+from trueward.evaluate.diagnosis import DiagnoseOptions, PromptSet, diagnose, read_sets
 from trueward.evaluate.scoring import ScoredRows, model_digest, score_rows
 from trueward.settings import ScoreSettings
 from trueward.suites import compare_models
 
 __all__ = [
+    "DiagnoseOptions",
     "Evaluated",
     "Exposure",
+    "PromptSet",
     "ScoreSettings",
     "ScoredRows",
     "SuiteTask",
     "TrainingPrompts",
     "compare_models",
+    "diagnose",
     "evaluate",
     "exposures",
     "known_prompts",
     "load_task",
     "model_digest",
+    "read_sets",
     "recorded_prompts",
     "score_rows",
     "training_prompts",

@@ -13,8 +13,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from trueward import runs
 from trueward.diagnostics import EDITS, PROBES, effective_rank
 from trueward.errors import DataError, InputError, OutputExistsError
-from trueward.evaluate import ScoreSettings
-from trueward.evaluate.diagnosis import DiagnoseOptions, diagnose, read_sets
+from trueward.evaluate import DiagnoseOptions, ScoreSettings, diagnose, read_sets
 from trueward.scorer import Scorer
 
 CPU = ScoreSettings(device="cpu", max_length=64, truncation="truncate_right")

@@ -1,4 +1,4 @@
-"""PPO's arithmetic against hand-worked numbers, and GAE against torchrl's where it is installed."""
+"""KL and PPO's arithmetic by hand, and GAE against torchrl's where it is installed."""
 
 import math
 
@@ -6,7 +6,42 @@ import numpy as np
 import pytest
 import torch
 
-from trueward.alignment import token_math as ppo
+from trueward.alignment.token_math import (
+    advantages,
+    k1,
+    k3,
+    over_answers,
+    policy_loss,
+    token_rewards,
+    value_loss,
+    whitened,
+)
+
+POLICY, REFERENCE = np.array([0.5, 0.3, 0.2]), np.array([0.25, 0.25, 0.5])
+
+
+def test_by_hand():
+    ratio = torch.tensor([[math.log(2.0), 0.0], [-math.log(4.0), 9.0]])
+    assert torch.equal(k1(ratio), ratio)
+    expected = [[0.5 - 1 + math.log(2), 0.0], [4 - 1 - math.log(4), math.exp(-9) - 1 + 9]]
+    assert k3(ratio).tolist() == [pytest.approx(row) for row in expected]
+    mask = torch.tensor([[True, True], [True, False]])
+    assert over_answers(k1(ratio), mask) == pytest.approx((math.log(2) - math.log(4)) / 2)
+
+
+@pytest.mark.parametrize("estimator", [k1, k3])
+def test_unbiased(estimator):
+    """Weighted by the policy's own chances, each estimator is the KL divergence exactly."""
+    exact = float((POLICY * np.log(POLICY / REFERENCE)).sum())
+    ratio = torch.tensor(np.log(POLICY / REFERENCE))[None]
+    assert float((estimator(ratio) @ torch.tensor(POLICY)).item()) == pytest.approx(exact)
+
+
+def test_k3_is_never_negative_and_keeps_small_values():
+    ratio = torch.linspace(-3, 3, 101)[None]
+    assert bool((k3(ratio) >= 0).all())
+    tiny = torch.tensor([[1e-6]], dtype=torch.float64)
+    assert float(k3(tiny)) == pytest.approx(5e-13, rel=1e-3)
 
 
 def t(*rows):
@@ -18,14 +53,14 @@ MASK = t([1, 1, 1], [1, 1, 0])
 
 def test_the_score_is_at_the_last_token_and_kl_at_each():
     ratio = t([0.1, -0.2, 0.3], [1.0, 2.0, 99.0])
-    got = ppo.token_rewards(torch.tensor([5.0, -1.0]), ratio, MASK, beta=0.5)
+    got = token_rewards(torch.tensor([5.0, -1.0]), ratio, MASK, beta=0.5)
     expected = [[-0.05, 0.1, 5 - 0.15], [-0.5, -1.0 - 1.0, 0.0]]
     assert got.tolist() == [pytest.approx(row) for row in expected]
 
 
 def test_an_answer_that_is_masked_has_no_reward():
     mask = t([0, 0], [1, 1])
-    got = ppo.token_rewards(torch.tensor([5.0, 7.0]), t([1, 1], [1, 1]), mask, beta=0.5)
+    got = token_rewards(torch.tensor([5.0, 7.0]), t([1, 1], [1, 1]), mask, beta=0.5)
     assert got.tolist() == [[0.0, 0.0], [-0.5, 6.5]]
 
 
@@ -35,7 +70,7 @@ def test_advantages_by_hand():
     """
     rewards = t([1, 0, 4], [0, 3, 0])
     values = t([1, 1, 2], [0, 1, 7])
-    found, returns = ppo.advantages(rewards, values, MASK, gamma=0.5, lam=0.5)
+    found, returns = advantages(rewards, values, MASK, gamma=0.5, lam=0.5)
     assert found.tolist() == [[0.625, 0.5, 2.0], [1.0, 2.0, 0.0]]
     assert returns.tolist() == [[1.625, 1.5, 4.0], [1.0, 3.0, 0.0]]
 
@@ -43,7 +78,7 @@ def test_advantages_by_hand():
 def test_with_lambda_one_returns_are_sums_of_rewards_to_come():
     generator = torch.Generator().manual_seed(0)
     rewards, values = (torch.randn(3, 6, generator=generator).double() for _ in range(2))
-    _, returns = ppo.advantages(rewards, values, torch.ones_like(values), gamma=1.0, lam=1.0)
+    _, returns = advantages(rewards, values, torch.ones_like(values), gamma=1.0, lam=1.0)
     expected = np.cumsum(rewards.numpy()[:, ::-1], axis=1)[:, ::-1]
     assert returns.numpy() == pytest.approx(expected)
 
@@ -61,13 +96,13 @@ def test_advantages_are_torchrls():
         0.97, 0.9, values, following, rewards, done
     )
     ones = torch.ones(4, 7).double()
-    ours = ppo.advantages(rewards[..., 0], values[..., 0], ones, gamma=0.97, lam=0.9)
+    ours = advantages(rewards[..., 0], values[..., 0], ones, gamma=0.97, lam=0.9)
     assert torch.allclose(ours[0], theirs[..., 0])
     assert torch.allclose(ours[1], target[..., 0])
 
 
 def test_whitening_sees_no_padding():
-    got = ppo.whitened(t([1, 3, 5], [7, 9, 1e9]), MASK)
+    got = whitened(t([1, 3, 5], [7, 9, 1e9]), MASK)
     expected = (np.array([1, 3, 5, 7, 9]) - 5) / np.std([1, 3, 5, 7, 9])
     assert got[MASK.bool()].tolist() == pytest.approx(expected, abs=1e-6)
     assert got[1, 2] == 0
@@ -80,7 +115,7 @@ def test_clipping_by_hand():
     """
     ratio = t([1.5, 0.5, 1.1], [0.5, 1.0, 3.0])
     advantage = t([1, 1, -2], [-1, 0, 50])
-    loss, share = ppo.policy_loss(ratio.log(), torch.zeros_like(ratio), advantage, MASK, 0.2, 0.2)
+    loss, share = policy_loss(ratio.log(), torch.zeros_like(ratio), advantage, MASK, 0.2, 0.2)
     assert float(loss) == pytest.approx((-1.2 - 0.5 + 2.2 + 0.8 + 0) / 5)
     assert float(share) == pytest.approx(2 / 5)
 
@@ -89,7 +124,7 @@ def test_the_upper_bound_is_its_own():
     """Low 0.2, high 0.4: −min(1.5, 1.4); −min(1.3, 1.3); for A = −1: −min(−0.5, −0.8)."""
     ratio = t([1.5, 1.3, 0.5])
     one = torch.ones_like(ratio)
-    loss, share = ppo.policy_loss(ratio.log(), 0 * one, t([1, 1, -1]), one, 0.2, 0.4)
+    loss, share = policy_loss(ratio.log(), 0 * one, t([1, 1, -1]), one, 0.2, 0.4)
     assert float(loss) == pytest.approx((-1.4 - 1.3 + 0.8) / 3)
     assert float(share) == pytest.approx(2 / 3)
 
@@ -97,7 +132,7 @@ def test_the_upper_bound_is_its_own():
 def test_a_clipped_token_has_no_gradient():
     logps = t([math.log(1.5), math.log(1.1), 0.0]).requires_grad_()
     old = torch.zeros(1, 3).double()
-    ppo.policy_loss(logps, old, torch.ones(1, 3).double(), t([1, 1, 1]), 0.2, 0.2)[0].backward()
+    policy_loss(logps, old, torch.ones(1, 3).double(), t([1, 1, 1]), 0.2, 0.2)[0].backward()
     assert logps.grad[0].tolist() == pytest.approx([0.0, -1.1 / 3, -1 / 3])
 
 
@@ -108,4 +143,4 @@ def test_value_loss_by_hand():
     values, returns = t([2, -1, 0.25], [0, 1, 0]), t([1, -2, 0], [3, 1, 99])
     old = t([0, 0, 0], [0, 1, 0])
     expected = 0.5 * (1 + 2.25 + 0.0625 + 9 + 0) / 5
-    assert float(ppo.value_loss(values, old, returns, MASK, 0.5)) == pytest.approx(expected)
+    assert float(value_loss(values, old, returns, MASK, 0.5)) == pytest.approx(expected)

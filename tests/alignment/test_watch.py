@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from trueward.alignment import alarms
 from trueward.alignment.policy_training import gold_fit
-from trueward.alignment.watch import Point, alarms, best, norm_range
+from trueward.alignment.watch import Point, best, norm_range
 from trueward.errors import DataError
 
 NOISE = np.random.default_rng(0).normal(0, 0.1, (20, 40))
