@@ -14,7 +14,6 @@ CHECKED = (
     "data",
     "goldworld",
     "models",
-    "files",
     "metrics",
     "stats",
     "results",

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 import numpy as np
 
@@ -31,7 +31,7 @@ class JsonField:
             f"{self.remedy}"
         )
 
-    def __getitem__(self, name: str) -> "JsonField":
+    def __getitem__(self, name: str) -> Self:
         """Return the member of that name; DataError if it is missing."""
         if not isinstance(self.value, dict):
             self.fail("an object")
@@ -39,7 +39,7 @@ class JsonField:
             raise DataError(f"{self.file}: field '{self._below(name)}' is missing; {self.remedy}")
         return replace(self, value=self.value[name], path=self._below(name))
 
-    def items(self) -> "list[JsonField]":
+    def items(self) -> list[Self]:
         """Return every item of a list."""
         if not isinstance(self.value, list):
             self.fail("a list")
