@@ -7,7 +7,7 @@ from functools import partial
 from typing import TypeAlias
 
 from trueward.report.blocks import Block, Column, Heading, Lines, Table, Verdict, columns, row
-from trueward.report.diagnosis_figures import FIGURES
+from trueward.report.diagnosis_figures import diagnosis_figures
 from trueward.report.material import Diagnosis
 from trueward.report.studies import comparison_table, hidden_table, study_verdict
 from trueward.report.study_figures import difference_figure, norm_distributions, scenario_bars
@@ -146,9 +146,8 @@ def diagnosis_blocks(one: Diagnosis) -> list[Block]:
     if study is not None:
         blocks += [Heading("Hidden states"), *norm_distributions(study)]
         blocks.append(hidden_table(study, "model"))
-    for title, draw in FIGURES.items():
-        if figure := draw(one):
-            blocks += [Heading(title), figure]
+    for title, figure in diagnosis_figures(one).items():
+        blocks += [Heading(title), figure]
     if noise := one.document.get("label_noise"):
         blocks += [Heading("Label noise"), _label_noise(noise)]
     if lines := not_computed(one.document):

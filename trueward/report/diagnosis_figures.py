@@ -1,231 +1,241 @@
 """The figures of a diagnosis, a panel a set: rewards, calibration, edits, probes, similarity."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 from trueward.report.blocks import Figure, Numbers, Panel, Plotly
 from trueward.report.material import Diagnosis
-from trueward.report.plots import GREY, axis, figures, guide, layout, model_colors, whiskers
+from trueward.report.plots import (
+    GREY,
+    ROWS,
+    axis,
+    figures,
+    guide,
+    layout,
+    model_colors,
+    trace,
+    whiskers,
+)
 from trueward.report.words import estimate, fixed, number, short, signed, spaced
+from trueward.results import SetBlock
+from trueward.results.diagnosis import RewardBlock, RewardsBlock
 from trueward.types import Estimate
 
-Drawn: TypeAlias = Mapping[str, Mapping[str, Estimate]]
-"""Bars by model and name."""
+Blocks: TypeAlias = Mapping[str, SetBlock]
+"""The results on one set, by model."""
+Colors: TypeAlias = Mapping[str, str]
+"""The colour of each model."""
 
 _FEW = 10
 """Predictions below which a bin of a reliability plot is noise; both orders of a pair count."""
 _SOURCES = 8
 
 
-def reward_ranges(one: Diagnosis) -> Figure | None:
-    """Return where each source's rewards lie, by model."""
-    colors, panels = model_colors(one.names), []
-    for name in one.sets:
-        found = {m: _sources(block) for m, block in _blocks(one, name, "rewards").items()}
-        if name == "train" or not found:
-            continue
-        traces = [
-            trace
-            for model, ranges in found.items()
-            for trace in _ranges(model, ranges, colors[model])
-        ]
-        spoken = "; ".join(
-            f"{model}: " + ", ".join(f"{s} {short(_level(r, '0.5'))}" for s, r in ranges.items())
-            for model, ranges in found.items()
-        )
-        labels = axis(autorange="reversed", type="category", nticks=0)
-        panels.append(
-            Panel(
-                spaced(name),
-                f"Median rewards by source on {spaced(name)}. {spoken}.",
-                traces,
-                layout(axis("reward, logits"), labels, scattermode="group"),
-                60 + 14 * sum(map(len, found.values())),
-            )
-        )
-    caption = (
-        "Rewards by what wrote the response: median, middle half (thick) and 90 % (thin), in "
-        f"logits; at most {_SOURCES} sources of each set, the largest."
+def diagnosis_figures(one: Diagnosis) -> dict[str, Figure]:
+    """Return the figures by heading, without those for which no set has numbers."""
+    colors = model_colors(one.names)
+    found = {}
+    for title, (draw, caption) in _FIGURES.items():
+        panels = (draw(name, one.blocks(name), colors) for name in one.sets)
+        if drawn := [panel for panel in panels if panel is not None]:
+            found[title] = Figure(caption, colors, drawn)
+    return found
+
+
+def _reward_ranges(name: str, blocks: Blocks, colors: Colors) -> Panel | None:
+    """Return the range of each source's rewards, by model."""
+    found = {m: _sources(rewards) for m, b in blocks.items() if (rewards := b["rewards"])}
+    if name == "train" or not found:
+        return None
+    traces = [t for model, sources in found.items() for t in _ranges(model, sources, colors[model])]
+    medians = {
+        model: {source: short(_level(rewards, "0.5")) for source, rewards in sources.items()}
+        for model, sources in found.items()
+    }
+    return Panel(
+        spaced(name),
+        f"Median rewards by source on {spaced(name)}. {_spoken(medians)}.",
+        traces,
+        layout(
+            axis("reward, logits"),
+            axis(**ROWS),
+            scattermode="group",
+        ),
+        60 + 14 * sum(map(len, found.values())),
     )
-    return Figure(caption, colors, panels) if panels else None
 
 
-def reliability(one: Diagnosis) -> Figure | None:
-    """Return how often a margin wins against how often it says it will, by model."""
-    colors, panels = model_colors(one.names), []
-    for name in one.sets:
-        traces = [guide([0, 1], [0, 1], {"color": GREY, "width": 1, "dash": "dot"})]
-        spoken = []
-        for model, found in _blocks(one, name, "calibration").items():
-            which = found.get("after_temperature") or found.get("as_is")
-            if which is None:
-                continue
-            rows = [row for row in which["table"] if row["n"] >= _FEW]
-            said = [round(row["confidence"], 4) for row in rows]
-            won = [round(row["wins"], 4) for row in rows]
-            hover = "%{fullData.name}: said %{x:.2f}, won %{y:.2f}"
-            traces.append(_line(model, said, won, colors[model], hover))
-            heat = fixed(number(which, "temperature"), 2)
-            spoken.append(f"{model} ECE {fixed(which['ece'])} at temperature {heat}")
-        if spoken:
-            words = "; ".join(spoken)
-            plan = layout(
-                axis("σ(margin / T)", range=[0, 1], nticks=5), axis("wins", range=[0, 1], nticks=5)
-            )
-            about = f"Reliability on {spaced(name)}: {words}."
-            panels.append(Panel(spaced(name), about, traces, plan, 230, note=words))
-    caption = (
-        "Calibration after one temperature, fitted on other prompts (as it is where none could be "
-        f"fitted). On the line, margins are log-odds. Bins of fewer than {_FEW} are not drawn."
-    )
-    return Figure(caption, colors, panels) if panels else None
-
-
-def edit_bars(one: Diagnosis) -> Figure | None:
-    """Return how far each edit moves the reward, by model."""
-    panels = []
-    for name in one.sets:
-        drawn = {
-            model: {
-                edit: Estimate(number(found, "shift"), math.nan, math.nan)
-                for edit, found in (block.get("edits") or {}).items()
-            }
-            for model, block in _blocks(one, name, "edits").items()
-        }
-        title = f"Shift under edits on {spaced(name)}"
-        panels += _bars(one, name, title, drawn, axis("margins", zeroline=True))
-    caption = (
-        "Mean change of reward when a response is edited, in mean clean margins (of the reference, "
-        "its scale taken out, where there is one). Edits should not decide; truncation removes "
-        "content, so some loss under it is right."
-    )
-    return Figure(caption, model_colors(one.names), panels) if panels else None
-
-
-def probe_bars(one: Diagnosis) -> Figure | None:
-    """Return on what share of prompts each senseless answer beats all real ones, by model."""
-    panels = []
-    for name in one.sets:
-        drawn = {
-            model: {probe: estimate(found, "beats_all") for probe, found in block.items()}
-            for model, block in _blocks(one, name, "probes").items()
-        }
-        title = f"Probes that beat all on {spaced(name)}"
-        panels += _bars(one, name, title, drawn, axis("share", range=[0, 1.05]))
-    caption = (
-        "Share of prompts on which an answer that no one would want beats every real response, "
-        "with 95 % intervals. Healthy is none."
-    )
-    return Figure(caption, model_colors(one.names), panels) if panels else None
-
-
-def similarity_lines(one: Diagnosis) -> Figure | None:
-    """Return accuracy against how alike the two responses are, by model."""
-    colors, panels = model_colors(one.names), []
-    for name in one.sets:
-        traces, spoken = [], []
-        for model, found in _blocks(one, name, "similar_pairs").items():
-            bins: Sequence[Mapping[str, Any]] = found["bins"]
-            if len(bins) < 2:
-                continue
-            alike = [round((b["low"] + b["high"]) / 2, 3) for b in bins]
-            right = [round(b["accuracy"], 4) for b in bins]
-            hover = "%{fullData.name}: %{y:.2f} at %{x:.2f}"
-            traces.append(_line(model, alike, right, colors[model], hover))
-            spoken.append(f"{model} slope {signed(number(found, 'slope'), 2)}")
-        if traces:
-            words = ", ".join(spoken)
-            about = f"Accuracy by similarity of the two responses on {spaced(name)}: {words}."
-            plan = layout(axis("similarity"), axis("accuracy", range=[0, 1.03], nticks=5))
-            panels.append(Panel(spaced(name), about, traces, plan, 200))
-    caption = "Pair accuracy in fifths of similarity (cosine of word bigrams), left to right."
-    return Figure(caption, colors, panels) if panels else None
-
-
-FIGURES: Mapping[str, Callable[[Diagnosis], Figure | None]] = {
-    "Rewards by source": reward_ranges,
-    "Calibration": reliability,
-    "Edits": edit_bars,
-    "Probes of reward hacking": probe_bars,
-    "Similar pairs": similarity_lines,
-}
-"""By the heading that each stands under."""
-
-
-def _blocks(one: Diagnosis, name: str, diagnostic: str) -> dict[str, Mapping[str, Any]]:
-    """Return one diagnostic of a set by model, of those that have it."""
-    found: dict[str, Any] = {m["model"]: one.block(m, name).get(diagnostic) for m in one.models}
-    return {model: block for model, block in found.items() if block}
-
-
-def _sources(block: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    named = block["sources"] or {"all responses": block["all"]}
+def _sources(rewards: RewardsBlock) -> dict[str, RewardBlock]:
+    """Return the largest sources; all responses as one where none has a name."""
+    named = rewards["sources"] or {"all responses": rewards["all"]}
     return {n: named[n] for n in sorted(named, key=lambda name: -named[name]["n"])[:_SOURCES]}
 
 
-def _level(block: Mapping[str, Any], level: str) -> float:
-    return number(block, "quantiles", level)
+def _level(rewards: RewardBlock, level: str) -> float:
+    return number(rewards, "quantiles", level)
 
 
-def _ranges(model: str, ranges: Mapping[str, Mapping[str, Any]], color: str) -> list[Plotly]:
+def _ranges(model: str, sources: Mapping[str, RewardBlock], color: str) -> list[Plotly]:
     traces: list[Plotly] = []
     for low, high, width in (("0.05", "0.95", 1.2), ("0.25", "0.75", 5)):
-        ends = [
-            Estimate(_level(r, "0.5"), _level(r, low), _level(r, high)) for r in ranges.values()
+        spans = [
+            Estimate(_level(r, "0.5"), _level(r, low), _level(r, high)) for r in sources.values()
         ]
         traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": model,
-                "x": figures([one.value for one in ends]),
-                "y": list(ranges),
-                "orientation": "h",
-                "offsetgroup": model,
-                "error_x": {**whiskers(ends), "color": color, "thickness": width, "width": 0},
-                "marker": {"color": color, "size": 7},
-                "hovertemplate": "%{fullData.name}, %{y}: %{x:.2f}<extra></extra>",
-            }
+            trace(
+                "%{fullData.name}, %{y}: %{x:.2f}",
+                mode="markers",
+                name=model,
+                x=figures([span.value for span in spans]),
+                y=list(sources),
+                orientation="h",
+                offsetgroup=model,
+                error_x={**whiskers(spans), "color": color, "thickness": width, "width": 0},
+                marker={"color": color, "size": 7},
+            )
         )
     return traces
 
 
-def _bars(one: Diagnosis, name: str, title: str, drawn: Drawn, up: Plotly) -> list[Panel]:
-    """Return a panel of bars by model; none where no model has any."""
-    drawn = {model: values for model, values in drawn.items() if values}
-    if not drawn:
-        return []
-    colors, traces = model_colors(one.names), []
-    for model, values in drawn.items():
-        trace: Plotly = {
-            "type": "bar",
-            "name": model,
-            "x": list(values),
-            "y": [round(bar.value, 4) for bar in values.values()],
-            "marker": {"color": colors[model]},
-            "hovertemplate": "%{fullData.name}, %{x}: %{y:.2f}<extra></extra>",
+def _reliability(name: str, blocks: Blocks, colors: Colors) -> Panel | None:
+    """Return how often a margin wins against how often it says it will, by model."""
+    traces = [guide([0, 1], [0, 1], {"color": GREY, "width": 1, "dash": "dot"})]
+    spoken = []
+    for model, block in blocks.items():
+        if (calibration := block["calibration"]) is None:
+            continue
+        curve = calibration["after_temperature"] or calibration["as_is"]
+        rows = [row for row in curve["table"] if row["n"] >= _FEW]
+        said = [round(number(row, "confidence"), 4) for row in rows]
+        won = [round(number(row, "wins"), 4) for row in rows]
+        hover = "%{fullData.name}: said %{x:.2f}, won %{y:.2f}"
+        traces.append(_line(model, said, won, colors[model], hover))
+        ece, temperature = number(curve, "ece"), number(curve, "temperature")
+        spoken.append(f"{model} ECE {fixed(ece)} at temperature {fixed(temperature, 2)}")
+    if not spoken:
+        return None
+    words = "; ".join(spoken)
+    x, y = (axis(title, range=[0, 1], nticks=5) for title in ("σ(margin / T)", "wins"))
+    about = f"Reliability on {spaced(name)}: {words}."
+    return Panel(spaced(name), about, traces, layout(x, y), 230, note=words)
+
+
+def _edit_bars(name: str, blocks: Blocks, colors: Colors) -> Panel | None:
+    """Return the shift of the reward under each edit, by model."""
+    shifts = {
+        model: {
+            edit: Estimate(number(found, "shift"), math.nan, math.nan)
+            for edit, found in edits["edits"].items()
         }
-        if not any(math.isnan(bar.low) for bar in values.values()):
-            trace["error_y"] = whiskers([*values.values()])
-        traces.append(trace)
-    spoken = "; ".join(
-        f"{model}: " + ", ".join(f"{key} {signed(bar.value, 2)}" for key, bar in values.items())
-        for model, values in drawn.items()
+        for model, block in blocks.items()
+        if (edits := block.get("edits"))
+    }
+    title = f"Shift under edits on {spaced(name)}"
+    return _bars(name, title, shifts, axis("margins", zeroline=True), colors)
+
+
+def _probe_bars(name: str, blocks: Blocks, colors: Colors) -> Panel | None:
+    """Return the share of prompts on which each senseless answer beats all real ones, by model."""
+    shares = {
+        model: {probe: estimate(found, "beats_all") for probe, found in probes.items()}
+        for model, block in blocks.items()
+        if (probes := block.get("probes"))
+    }
+    title = f"Probes that beat all on {spaced(name)}"
+    return _bars(name, title, shares, axis("share", range=[0, 1.05]), colors)
+
+
+def _bars(
+    name: str,
+    title: str,
+    bars: Mapping[str, Mapping[str, Estimate]],
+    upwards: Plotly,
+    colors: Colors,
+) -> Panel | None:
+    """Return bars by model and name; whiskers where every bar has an interval."""
+    bars = {model: heights for model, heights in bars.items() if heights}
+    if not bars:
+        return None
+    traces = []
+    for model, heights in bars.items():
+        bar = trace(
+            "%{fullData.name}, %{x}: %{y:.2f}",
+            "bar",
+            name=model,
+            x=list(heights),
+            y=[round(height.value, 4) for height in heights.values()],
+            marker={"color": colors[model]},
+        )
+        if not any(math.isnan(height.low) for height in heights.values()):
+            bar["error_y"] = whiskers([*heights.values()])
+        traces.append(bar)
+    words = _spoken(
+        {m: {key: signed(h.value, 2) for key, h in heights.items()} for m, heights in bars.items()}
     )
-    about = f"{title}, {up['title']['text']}. {spoken}."
-    plan = layout(axis(tickangle=-35, nticks=0), up, barmode="group", bargap=0.25)
-    return [Panel(spaced(name), about, traces, plan, 250)]
+    about = f"{title}, {upwards['title']['text']}. {words}."
+    plan = layout(axis(tickangle=-35, nticks=0), upwards, barmode="group", bargap=0.25)
+    return Panel(spaced(name), about, traces, plan, 250)
+
+
+def _similarity_lines(name: str, blocks: Blocks, colors: Colors) -> Panel | None:
+    """Return accuracy against the similarity of the two responses, by model."""
+    traces, spoken = [], []
+    for model, block in blocks.items():
+        pairs = block["similar_pairs"]
+        if pairs is None or len(pairs["bins"]) < 2:
+            continue
+        bins = pairs["bins"]
+        alike = [round((number(b, "low") + number(b, "high")) / 2, 3) for b in bins]
+        right = [round(number(b, "accuracy"), 4) for b in bins]
+        hover = "%{fullData.name}: %{y:.2f} at %{x:.2f}"
+        traces.append(_line(model, alike, right, colors[model], hover))
+        spoken.append(f"{model} slope {signed(number(pairs, 'slope'), 2)}")
+    if not traces:
+        return None
+    about = f"Accuracy by similarity of the two responses on {spaced(name)}: {', '.join(spoken)}."
+    plan = layout(axis("similarity"), axis("accuracy", range=[0, 1.03], nticks=5))
+    return Panel(spaced(name), about, traces, plan, 200)
 
 
 def _line(name: str, x: Numbers, y: Numbers, color: str, hover: str) -> Plotly:
-    return {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "name": name,
-        "line": {"color": color, "width": 1.8},
-        "marker": {"color": color, "size": 5},
-        "x": x,
-        "y": y,
-        "hovertemplate": f"{hover}<extra></extra>",
-    }
+    style, marker = {"color": color, "width": 1.8}, {"color": color, "size": 5}
+    return trace(hover, mode="lines+markers", name=name, line=style, marker=marker, x=x, y=y)
+
+
+def _spoken(words: Mapping[str, Mapping[str, str]]) -> str:
+    """Return `model: name number, name number; model: …`."""
+    return "; ".join(
+        f"{model}: " + ", ".join(f"{name} {text}" for name, text in named.items())
+        for model, named in words.items()
+    )
+
+
+_FIGURES: Mapping[str, tuple[Callable[[str, Blocks, Colors], Panel | None], str]] = {
+    "Rewards by source": (
+        _reward_ranges,
+        "Rewards by what wrote the response: median, middle half (thick) and 90 % (thin), in "
+        f"logits; at most {_SOURCES} sources of each set, the largest.",
+    ),
+    "Calibration": (
+        _reliability,
+        "Calibration after one temperature, fitted on other prompts (as it is where none could be "
+        f"fitted). On the line, margins are log-odds. Bins of fewer than {_FEW} are not drawn.",
+    ),
+    "Edits": (
+        _edit_bars,
+        "Mean change of reward when a response is edited, in mean clean margins (of the reference, "
+        "its scale taken out, where there is one). Edits should not decide; truncation removes "
+        "content, so some loss under it is right.",
+    ),
+    "Probes of reward hacking": (
+        _probe_bars,
+        "Share of prompts on which an answer that no one would want beats every real response, "
+        "with 95 % intervals. Healthy is none.",
+    ),
+    "Similar pairs": (
+        _similarity_lines,
+        "Pair accuracy in fifths of similarity (cosine of word bigrams), left to right.",
+    ),
+}
+"""The panel of a set and the caption, by the heading that the figure stands under."""

@@ -66,9 +66,10 @@ class Diagnosis:
         """Names of the sets, alike for all models."""
         return [block["name"] for block in self.models[0]["sets"]]
 
-    def block(self, model: ModelBlock, name: str) -> SetBlock:
-        """Return a model's block on a set."""
-        return next(block for block in model["sets"] if block["name"] == name)
+    def blocks(self, name: str) -> dict[str, SetBlock]:
+        """Return the results on a set, by model."""
+        known = {model["model"]: model["sets"] for model in self.models}
+        return {m: next(b for b in sets if b["name"] == name) for m, sets in known.items()}
 
     def as_study(self) -> StudyResults | None:
         """Return models in the place of objectives; None where no set has pairs or scores."""

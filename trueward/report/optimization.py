@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from trueward.report.blocks import (
     DASHED,
@@ -18,7 +17,7 @@ from trueward.report.blocks import (
     row,
 )
 from trueward.report.material import Material
-from trueward.report.plots import GREY, axis, figures, layout, line, model_colors
+from trueward.report.plots import GREY, axis, dots, layout, model_colors
 from trueward.report.words import (
     MISSING,
     count,
@@ -33,7 +32,7 @@ from trueward.report.words import (
     spaced,
     two,
 )
-from trueward.results import PairedDifference
+from trueward.results import Interval, PairedDifference
 from trueward.results.policy import BestOfNDocument, CurveBlock, PeakBlock
 from trueward.types import Estimate
 
@@ -43,39 +42,35 @@ class GoldCurve:
     """Gold at each n, of one model on one set."""
 
     place: str
+    """The set, or the file of `trueward bon`."""
     model: str
     n: Sequence[int]
     kl: Numbers
-    gold: Sequence[Mapping[str, Any]]
-    fit: Mapping[str, Any]
-    best: Sequence[Mapping[str, Any]] | None = None
-    """By gold itself: no reward can do better."""
+    """Distance at each n, in nats."""
+    gold: Sequence[Interval]
+    fit: Mapping[str, object]
+    best: Sequence[Interval] | None = None
+    """Gold of the best by gold itself; no reward can do better."""
 
 
 def gold_curves(material: Material) -> list[GoldCurve]:
     """Return the curves of diagnoses, then those of `trueward bon`."""
-    found = [
+    curves = [
         GoldCurve(
-            spaced(block["name"]),
-            model["model"],
-            one["n"],
-            one["kl"],
-            one["gold"],
-            one["fit"],
-            one["best"],
+            spaced(block["name"]), model["model"], b["n"], b["kl"], b["gold"], b["fit"], b["best"]
         )
         for diagnosis in material.diagnoses
         for model in diagnosis.models
         for block in model["sets"]
-        if (one := block.get("best_of_n"))
+        if (b := block.get("best_of_n"))
     ]
     for path, document in material.optimizations.items():
         sizes, kl = document["n"], document["kl"]
         for curve in document["curves"]:
             fit = {**(curve["fit"] or {}), "peak_n": number(curve, "peak", "n")}
             if gold := curve["gold"]:
-                found.append(GoldCurve(path, curve["model"], sizes, kl, gold, fit))
-    return found
+                curves.append(GoldCurve(path, curve["model"], sizes, kl, gold, fit))
+    return curves
 
 
 def optimization_blocks(curves: Sequence[GoldCurve]) -> list[Block]:
@@ -113,19 +108,9 @@ def _panel(place: str, curves: Sequence[GoldCurve], colors: Mapping[str, str]) -
     )
 
 
-def _line(
-    name: str, curve: GoldCurve, points: Sequence[Mapping[str, Any]], style: Plotly
-) -> Plotly:
-    return line(
-        name,
-        figures(curve.kl),
-        figures([number(point, "value") for point in points]),
-        style,
-        "%{fullData.name}, %{text}: %{y:.3f}",
-        mode="lines+markers",
-        text=[f"n = {n}" for n in curve.n],
-        marker={"size": 5, "color": style["color"]},
-    )
+def _line(name: str, curve: GoldCurve, points: Sequence[Interval], style: Plotly) -> Plotly:
+    means, sizes = [number(point, "value") for point in points], [f"n = {n}" for n in curve.n]
+    return dots(name, curve.kl, means, style, "%{fullData.name}, %{text}: %{y:.3f}", sizes)
 
 
 def _band(curve: GoldCurve, color: str) -> Plotly:
@@ -179,8 +164,9 @@ def best_of_n_tables(document: BestOfNDocument) -> Iterator[Table]:
     for curve in document["curves"]:
         rows = []
         for place, (n, kl) in enumerate(zip(document["n"], document["kl"], strict=True)):
-            gold = ("", "") if curve["gold"] is None else _estimate(curve["gold"][place])
-            rows.append(row(f"{n:,}", fixed(number(kl)), *_estimate(curve["proxy"][place]), *gold))
+            reward = _with_interval(curve["proxy"][place])
+            gold = _with_interval(curve["gold"][place]) if curve["gold"] else ("", "")
+            rows.append(row(f"{n:,}", fixed(number(kl)), *reward, *gold))
         head = [*map(Column, ("n", "KL, nats", "reward", "interval", "gold", "interval"))]
         yield Table("", head, rows, title=f"{curve['model']}: best of n by reward")
     if document["differences"]:
@@ -219,9 +205,9 @@ def _differences(document: BestOfNDocument) -> Table:
     return Table("", head, rows)
 
 
-def _estimate(document: Mapping[str, Any]) -> tuple[str, str]:
-    one = estimate(document)
-    return fixed(one.value), interval(one, fixed, MISSING)
+def _with_interval(mean: Interval) -> tuple[str, str]:
+    known = estimate(mean)
+    return fixed(known.value), interval(known, fixed, MISSING)
 
 
 def _peaks(curve: CurveBlock) -> list[str]:

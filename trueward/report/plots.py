@@ -15,8 +15,10 @@ SERIES = ("#2f7fd1", "#d9772b", "#2a9d78", "#b65fb8", "#c09a1f", "#d1495b", "#5c
 SPLITS = ("#808a96", "#2a9d78", "#2f7fd1", "#b65fb8", "#d1495b", "#c09a1f", "#4d9aa8")
 """Training data, then the scenarios as they move away from it."""
 
+ROWS: Plotly = {"autorange": "reversed", "type": "category", "nticks": 0}
+"""Settings of an axis that names rows from top to bottom."""
 Point = tuple[str, str, Estimate, bool]
-"""Of a forest plot: its label, its colour, where it lies, and whether it survives correction."""
+"""A row of a forest plot: label, colour, difference, and whether it survives correction."""
 
 
 def colors_of(names: Sequence[str], palette: Sequence[str] = SERIES) -> dict[str, str]:
@@ -75,23 +77,25 @@ def padded(values: Numbers, room: float) -> list[float] | None:
     return [low - around, high + around]
 
 
-def line(
-    name: str, x: Numbers | ndarray, y: Numbers | ndarray, style: Plotly, hover: str, **more: Any
+def trace(hover: str, kind: str = "scatter", **parts: Any) -> Plotly:
+    """Return a trace of these parts, in their order, with the words that a pointer brings up."""
+    return {"type": kind, **parts, "hovertemplate": hover + "<extra></extra>"}
+
+
+def dots(
+    name: str, x: Numbers, y: Numbers, style: Plotly, hover: str, text: Sequence[str]
 ) -> Plotly:
-    """Return a line that has a name; `more` may hold its mode, texts and marker."""
-    rest = {key: more[key] for key in ("marker",) if key in more}
-    texts = {"text": more["text"]} if "text" in more else {}
-    return {
-        "type": "scatter",
-        "mode": more.get("mode", "lines"),
-        "name": name,
-        "x": x,
-        "y": y,
-        **texts,
-        "line": style,
-        **rest,
-        "hovertemplate": hover + "<extra></extra>",
-    }
+    """Return a line through dots, with a text for each."""
+    return trace(
+        hover,
+        mode="lines+markers",
+        name=name,
+        x=figures(x),
+        y=figures(y),
+        text=text,
+        line=style,
+        marker={"size": 5, "color": style["color"]},
+    )
 
 
 def guide(x: Numbers, y: Numbers, style: Plotly) -> Plotly:
@@ -104,24 +108,27 @@ def whiskers(points: Sequence[Estimate]) -> Plotly:
     return {
         "type": "data",
         "symmetric": False,
-        "array": [one.high - one.value for one in points],
-        "arrayminus": [one.value - one.low for one in points],
+        "array": [point.high - point.value for point in points],
+        "arrayminus": [point.value - point.low for point in points],
         "thickness": 1.2,
         "width": 3,
     }
 
 
 def forest(
-    panels: Mapping[str, Sequence[Point]], form: Callable[[float], str], **names: Any
+    panels: Mapping[str, Sequence[Point]], form: Callable[[float], str], **labels: Any
 ) -> list[Panel]:
     """Return a panel a title: differences as points with intervals, all on one scale.
 
-    `form` writes a difference; `names` go to the axis of labels.
+    `form` writes a difference; `labels` are settings of the axis of labels.
     """
-    shown = [one for points in panels.values() for _, _, one, _ in points]
-    ends = [abs(end) for one in shown for end in (one.low, one.high) if not math.isnan(end)]
+    gaps = [gap for points in panels.values() for _, _, gap, _ in points]
+    ends = [abs(end) for gap in gaps for end in (gap.low, gap.high) if not math.isnan(end)]
     reach = 1.08 * max(ends, default=1.0) or 1.0
-    return [_forest_panel(title, points, reach, form, names) for title, points in panels.items()]
+    return [
+        _forest_panel(title, points, reach, form, axis(**ROWS, **labels))
+        for title, points in panels.items()
+    ]
 
 
 def _forest_panel(
@@ -129,25 +136,22 @@ def _forest_panel(
     points: Sequence[Point],
     reach: float,
     form: Callable[[float], str],
-    names: Mapping[str, Any],
+    labels: Plotly,
 ) -> Panel:
-    traces: list[Plotly] = [
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "name": label,
-            "x": [one.value],
-            "y": [label],
-            "error_x": {**whiskers([one]), "color": color, "thickness": 2, "width": 0},
-            "marker": {"color": color, "size": 9, "symbol": "circle" if sure else "circle-open"},
-            "hovertemplate": f"%{{fullData.name}}: {form(one.value)} "
-            f"({form(one.low)} to {form(one.high)})<extra></extra>",
-        }
-        for label, color, one, sure in points
+    traces = [
+        trace(
+            f"%{{fullData.name}}: {form(gap.value)} ({form(gap.low)} to {form(gap.high)})",
+            mode="markers",
+            name=label,
+            x=[gap.value],
+            y=[label],
+            error_x={**whiskers([gap]), "color": color, "thickness": 2, "width": 0},
+            marker={"color": color, "size": 9, "symbol": "circle" if sure else "circle-open"},
+        )
+        for label, color, gap, sure in points
     ]
-    spoken = ", ".join(f"{label} {form(one.value)}" for label, _, one, _ in points)
+    spoken = ", ".join(f"{label} {form(gap.value)}" for label, _, gap, _ in points)
     zero = axis(zeroline=True, zerolinewidth=1.5, range=[-reach, reach], nticks=5)
-    labels = axis(autorange="reversed", type="category", nticks=0, **names)
     return Panel(
         title,
         f"Differences on {title}: {spoken}.",

@@ -3,18 +3,17 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from scipy.special import xlogy
 
 from trueward.report.blocks import DASHED, Figure, Numbers, Panel, Plotly
 from trueward.report.material import PolicyRun
-from trueward.report.plots import GREY, axis, figures, guide, layout, line, padded, whiskers
+from trueward.report.plots import GREY, axis, dots, figures, guide, layout, padded, whiskers
 from trueward.report.words import fixed, number, short
 
 GOLD, REWARD, ALARM = "#2a9d78", "#2f7fd1", "#d1495b"
-BY_STEP = {
+MEASURES = {
     "length": "Length, tokens an answer",
     "truncated": "Share cut at the limit",
     "entropy": "Entropy, nats a token",
@@ -22,6 +21,7 @@ BY_STEP = {
     "distance": "√KL from the starting policy",
     "beta": "Coefficient of the KL penalty",
 }
+"""Titles of the measures that are drawn against training steps."""
 
 
 def gold_figure(runs: Sequence[PolicyRun]) -> Figure:
@@ -48,9 +48,9 @@ def gold_figure(runs: Sequence[PolicyRun]) -> Figure:
 
 
 def step_panels(runs: Sequence[PolicyRun], colors: Mapping[str, str]) -> list[Panel]:
-    """Return a panel a measure that any run watched and that moved, a line a run."""
-    found = []
-    for name, title in BY_STEP.items():
+    """Return a panel for each measure that any run watched and that moved, with a line a run."""
+    panels = []
+    for name, title in MEASURES.items():
         watched = [r for r in runs if all(p.get(name) is not None for p in r.points)]
         if not any(len({number(p, name) for p in r.points}) > 1 for r in watched):
             continue
@@ -63,11 +63,11 @@ def step_panels(runs: Sequence[PolicyRun], colors: Mapping[str, str]) -> list[Pa
             spoken.append(f"{run.label} from {fixed(values[0])} to {fixed(values[-1])}")
         about = f"{title} against training steps: {', '.join(spoken)}."
         plan = layout(axis("step", rangemode="tozero"), axis(rangemode="tozero"))
-        found.append(Panel(title, about, traces, plan, 230))
-    return found
+        panels.append(Panel(title, about, traces, plan, 230))
+    return panels
 
 
-def _gold_panel(run: PolicyRun, scales: Mapping[str, Any]) -> Panel:
+def _gold_panel(run: PolicyRun, scales: Mapping[str, list[float] | None]) -> Panel:
     x = [number(point, "distance") for point in run.points]
     y = [number(point, "proxy") for point in run.points]
     reward_line = _line(run, "reward", x, y, REWARD)
@@ -77,12 +77,12 @@ def _gold_panel(run: PolicyRun, scales: Mapping[str, Any]) -> Panel:
         traces = [reward_line, *_alarms(run, x, y)]
         plan = layout(axis("√KL", range=scales["x"]), reward)
         return Panel(run.label, f"{run.label}: {spoken}.", traces, plan, 230, note="no gold")
-    golds = [one.value for one in run.gold]
+    golds = [mean.value for mean in run.gold]
     gold_line = _line(run, "gold", x, golds, GOLD)
-    if not any(math.isnan(one.low) for one in run.gold):
+    if not any(math.isnan(mean.low) for mean in run.gold):
         around = [
-            replace(one, low=min(one.low, one.value), high=max(one.high, one.value))
-            for one in run.gold
+            replace(mean, low=min(mean.low, mean.value), high=max(mean.high, mean.value))
+            for mean in run.gold
         ]
         gold_line["error_y"] = {**whiskers(around), "thickness": 1, "width": 2, "color": GOLD}
     plan = layout(
@@ -96,15 +96,15 @@ def _gold_panel(run: PolicyRun, scales: Mapping[str, Any]) -> Panel:
 
 
 def _alarms(run: PolicyRun, x: Numbers, y: Numbers) -> list[Plotly]:
-    """Return the looks that raised an alarm."""
+    """Return marks on the looks that raised an alarm."""
     raised = {alarm["step"] for alarm in run.document["alarms"]}
-    at = [i for i, point in enumerate(run.points) if point["step"] in raised]
-    if not at:
+    looks = [i for i, point in enumerate(run.points) if point["step"] in raised]
+    if not looks:
         return []
-    marks = _line(run, "alarm", [x[i] for i in at], [y[i] for i in at], ALARM)
-    words = [f"step {short(number(run.points[i], 'step'))}" for i in at]
+    marks = _line(run, "alarm", [x[i] for i in looks], [y[i] for i in looks], ALARM)
+    marks["text"] = [marks["text"][i] for i in looks]
     shape = {"color": ALARM, "size": 10, "symbol": "diamond"}
-    return [marks | {"mode": "markers", "marker": shape, "text": words}]
+    return [marks | {"mode": "markers", "marker": shape}]
 
 
 def _fit(run: PolicyRun, end: float) -> list[Plotly]:
@@ -125,13 +125,5 @@ def _line(
     color: str,
     hover: str = "%{fullData.name}, %{text}, √KL %{x}: %{y}",
 ) -> Plotly:
-    return line(
-        name,
-        figures(x),
-        figures(y),
-        {"color": color, "width": 2},
-        hover,
-        mode="lines+markers",
-        text=[f"step {short(number(point, 'step'))}" for point in run.points],
-        marker={"size": 5, "color": color},
-    )
+    steps = [f"step {short(number(point, 'step'))}" for point in run.points]
+    return dots(name, x, y, {"color": color, "width": 2}, hover, steps)

@@ -18,8 +18,8 @@ from trueward.report.plots import (
     figures,
     forest,
     layout,
-    line,
     padded,
+    trace,
     whiskers,
 )
 from trueward.report.words import fixed, percent, short, signed, spaced
@@ -151,15 +151,15 @@ def _bars(results: StudyResults, title: str, metrics: Sequence[str]) -> Panel:
     comparison, colors = results.comparison, _colors(results)
     means = {o: [comparison.entry(m, o).mean for m in metrics] for o in colors}
     traces = [
-        {
-            "type": "bar",
-            "name": results.labels[objective],
-            "x": [metric(m).short for m in metrics],
-            "y": [one.value for one in means[objective]],
-            "error_y": whiskers(means[objective]),
-            "marker": {"color": color},
-            "hovertemplate": "%{fullData.name}: %{y:.3f}<extra></extra>",
-        }
+        trace(
+            "%{fullData.name}: %{y:.3f}",
+            "bar",
+            name=results.labels[objective],
+            x=[metric(m).short for m in metrics],
+            y=[mean.value for mean in means[objective]],
+            error_y=whiskers(means[objective]),
+            marker={"color": color},
+        )
         for objective, color in colors.items()
     ]
     spoken = "; ".join(
@@ -202,14 +202,13 @@ def _scatter(run: RunResult, scenario: str, color: str) -> Panel:
     constant = min(len(set(gold)), len(set(reward))) < 2
     rho = math.nan if constant else float(spearmanr(gold, reward).statistic)
     words = scenario.replace("_", "-")
-    trace = {
-        "type": "scatter",
-        "mode": "markers",
-        "x": figures(gold),
-        "y": figures(reward),
-        "marker": {"color": color, "size": 4, "opacity": 0.55, "symbol": "circle"},
-        "hovertemplate": "gold %{x}, reward %{y}<extra></extra>",
-    }
+    points = trace(
+        "gold %{x}, reward %{y}",
+        mode="markers",
+        x=figures(gold),
+        y=figures(reward),
+        marker={"color": color, "size": 4, "opacity": 0.55, "symbol": "circle"},
+    )
     spans = {
         name: padded([v for one in run.scatter.values() for v in one[name] if v == v], 0.05)
         for name in ("gold", "reward")
@@ -218,7 +217,7 @@ def _scatter(run: RunResult, scenario: str, color: str) -> Panel:
         words,
         f"{len(gold)} responses of {run.label}, {words}: reward against gold score, "
         f"rank correlation {fixed(rho, 2)}.",
-        [trace],
+        [points],
         layout(
             axis(range=spans["gold"], nticks=4),
             axis(range=spans["reward"], nticks=4),
@@ -257,9 +256,16 @@ def _norm_panel(label: str, runs: Sequence[RunResult], place: Place, edges: ndar
         if not blocks:
             continue
         shares: ndarray = np.mean([rebinned(block["histogram"], edges) for block in blocks], axis=0)
-        style = {"color": color, "width": 1.6}
-        hover = "%{fullData.name}: %{x}"
-        traces.append(line(spaced(split), middles, np.round(shares, 5), style, hover))
+        traces.append(
+            trace(
+                "%{fullData.name}: %{x}",
+                mode="lines",
+                name=spaced(split),
+                x=middles,
+                y=np.round(shares, 5),
+                line={"color": color, "width": 1.6},
+            )
+        )
         mean = float(np.mean([block["mean"] for block in blocks]))
         spoken.append(f"{spaced(split)} mean {short(mean)}")
     return Panel(
@@ -308,8 +314,14 @@ def _curves(groups: Mapping[str, tuple[str, Sequence[Curve]]], key: str) -> Pane
 
 def _curve(name: str, steps: ndarray, values: ndarray, style: Plotly) -> Plotly:
     mode = "lines" if len(steps) > 3 else "lines+markers"
-    hover = "%{fullData.name}: %{y:.4g} at %{x}"
-    return line(name, np.round(steps, 1), figures(values), style, hover, mode=mode)
+    return trace(
+        "%{fullData.name}: %{y:.4g} at %{x}",
+        mode=mode,
+        name=name,
+        x=np.round(steps, 1),
+        y=figures(values),
+        line=style,
+    )
 
 
 def _logged(curve: Curve, key: str) -> tuple[ndarray, ndarray]:

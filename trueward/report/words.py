@@ -108,7 +108,7 @@ def mean(values: Sequence[int | float]) -> float:
     return sum(defined) / len(defined) if defined else math.nan
 
 
-def number(document: Mapping[str, Any] | int | float | None, *path: str) -> float:
+def number(document: Mapping[str, object] | int | float | None, *path: str) -> float:
     """Return the number at a path; NaN where any step of it is null or not there."""
     value: Any = document
     for name in path:
@@ -116,6 +116,6 @@ def number(document: Mapping[str, Any] | int | float | None, *path: str) -> floa
     return math.nan if value is None else float(value)
 
 
-def estimate(document: Mapping[str, Any] | None, *path: str) -> Estimate:
+def estimate(document: Mapping[str, object] | None, *path: str) -> Estimate:
     """Return the estimate at a path; NaN where it is null or not there."""
     return Estimate(*(number(document, *path, end) for end in ("value", "low", "high")))
