@@ -189,13 +189,12 @@ def significance(
         confidence: coverage of the intervals.
     """
     p_values = [bootstrap_p_value(drawn) for drawn in draws]
-    found = []
-    for value, drawn, p, p_holm in zip(differences, draws, p_values, holm(p_values), strict=True):
-        interval = estimate(float(value), drawn, confidence)
-        significant = interval.low > 0 or interval.high < 0
-        sure = significant and p_holm < 1 - confidence
-        found.append(PairedDifference(interval, p, p_holm, significant, sure))
-    return found
+    return [
+        PairedDifference.tested(estimate(float(value), drawn, confidence), p, p_holm, confidence)
+        for value, drawn, p, p_holm in zip(
+            differences, draws, p_values, holm(p_values), strict=True
+        )
+    ]
 
 
 Grid = list[list[RunResult]]

@@ -7,8 +7,10 @@ import pytest
 from helpers import benchmark_rows, checkpoints
 
 from trueward.cli import main
+from trueward.files import JsonField
 from trueward.report.optimization import gold_curves
 from trueward.report.reading import read_material
+from trueward.results import SelectDocument, parse
 
 GOLD = np.random.default_rng(0).normal(size=(12, 8)).tolist()
 ROWS = [
@@ -133,7 +135,8 @@ def test_the_best_is_selected(call, models, tmp_path):
         row["response"] == ROWS[n]["responses"][row["response_index"]] for n, row in enumerate(rows)
     )
     assert call(*words)[0] == 2
-    assert json.loads(call(*words, "--overwrite", "--json")[1])["schema"] == "trueward.select/1"
+    document = json.loads(call(*words, "--overwrite", "--json")[1])
+    assert parse(JsonField(document, "--json"), SelectDocument)["schema"] == "trueward.select/1"
 
 
 def test_falling_gold_is_told_as_it_is(call, tmp_path):

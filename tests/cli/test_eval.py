@@ -10,6 +10,8 @@ from helpers import benchmark_rows, checkpoints
 
 from trueward import runs
 from trueward.cli import main
+from trueward.files import JsonField
+from trueward.results import EvalDocument, ScoreDocument, parse
 from trueward.scorer import Scorer
 from trueward.suites import SUITES, write_train_prompts
 
@@ -71,7 +73,7 @@ def test_one_model_on_two_suites(call, models, hhh, tmp_path):
     assert rows["helpful"][1:3] == ["3", "0"]
     assert rows["mine"][1:3] == ["12", "0"]
     document = json.loads(call(*command, "--json")[1])
-    assert document["schema"] == "trueward.eval/1"
+    assert parse(JsonField(document, "--json"), EvalDocument)["schema"] == "trueward.eval/1"
     assert [one["suite"] for one in document["results"]] == ["hhh", "pairs"]
     overall = document["results"][0]["parts"][0]
     assert overall["n"] == 12
@@ -134,7 +136,8 @@ def test_contamination_is_reported_and_left_out(call, models, hhh, tmp_path):
     assert f"{gone} of 12 items of hhh exact, near not checked" in " ".join(out.split())
     assert {one["near"] for one in hashed.values()} == {None}
     _, out, _ = call(*command, "--exclude-contaminated", "--json")
-    result = json.loads(out)["results"][0]
+    document = parse(JsonField(json.loads(out), "--json"), EvalDocument)
+    result = document["results"][0]
     assert result["excluded"] == gone
     assert result["parts"][0]["n"] == 12 - gone
 
@@ -207,7 +210,8 @@ def test_ctrl_c_exits_130_and_the_same_command_goes_on(verb, call, models, tmp_p
     assert code == 0
     whole = {"eval": "out/model/pairs.scores.jsonl", "score": "out.jsonl"}[verb]
     assert len((tmp_path / whole).read_text().splitlines()) == 70
-    assert json.loads(out)["schema"] == f"trueward.{verb}/1"
+    kind = {"eval": EvalDocument, "score": ScoreDocument}[verb]
+    assert parse(JsonField(json.loads(out), "--json"), kind)["schema"] == f"trueward.{verb}/1"
 
 
 def test_brackets_in_a_folders_name_are_printed(call, models, hhh, tmp_path, capsys):

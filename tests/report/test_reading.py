@@ -9,10 +9,9 @@ from helpers import results as folders
 from trueward.cli import main
 from trueward.errors import DataError, InputError, OutputExistsError
 from trueward.report import report
-from trueward.report.findings import findings
+from trueward.report.findings import commands, environments, findings, settings
 from trueward.report.html import render
 from trueward.report.markdown import markdown_report
-from trueward.report.provenance import commands, environments, settings
 from trueward.report.reading import read_material
 from trueward.suites import SuiteResult
 

@@ -9,6 +9,7 @@ from helpers import results as folders
 
 from trueward.cli import main
 from trueward.errors import DataError, InputError, OutputExistsError
+from trueward.files import JsonField
 from trueward.report import best_of_n_sentences, model_card, report
 from trueward.report.diagnosis import warnings
 from trueward.report.findings import findings
@@ -16,6 +17,7 @@ from trueward.report.markdown import markdown_report
 from trueward.report.material import Diagnosis, Material
 from trueward.report.page import page
 from trueward.report.reading import read_material
+from trueward.results import WrittenReportDocument, parse
 from trueward.suites import compare_models
 
 ORDER = [
@@ -258,7 +260,8 @@ def test_the_verb(mixed, tmp_path, capsys):
     assert "Benchmark suites: good beats first on pairs." in said
     assert out.read_text().startswith("# Report on 3 models and runs")
     assert main(["report", str(mixed["eval"]), "-o", str(out), "--overwrite", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["report"] == str(out)
+    document = JsonField(json.loads(capsys.readouterr().out), "--json")
+    assert parse(document, WrittenReportDocument)["report"] == str(out)
     assert main(["report", str(tmp_path / "gone")]) == 2
     assert "no such file" in capsys.readouterr().err
 

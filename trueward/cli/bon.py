@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from trueward.alignment import ResponseSource, ScoredPrompts
-    from trueward.results import BestOfNDocument
+    from trueward.results import BestOfNDocument, SelectDocument
 
 RESUMES = True
 SUMMARY = "Best-of-n: gold against reward for every n, or each row's best response."
@@ -88,7 +88,7 @@ def _select(args: argparse.Namespace, models: Mapping[str, str]) -> Outcome:
         counts = f"{done.rows:,} rows, best of {done.lengths.responses:,} responses"
         say(console, f"{counts}, {done.lengths.truncated:,} truncated", f"selected  {done.path}")
 
-    document = {
+    document: SelectDocument = {
         "schema": "trueward.select/1",
         "output": str(done.path),
         "rows": done.rows,

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trueward.cli import Outcome, progress, say
 from trueward.cli.flags import add_scoring_flags, check_at_least, labelled, score_settings
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from trueward.evaluate import Evaluated, Exposure, SuiteTask
+    from trueward.results import EvalDocument, JudgedModel
     from trueward.suites import SuiteDifference, SuiteResult
 
 RESUMES = True
@@ -98,9 +99,9 @@ def run(args: argparse.Namespace) -> Outcome:
             console.print(line, highlight=False)
         say(console, f"results  {args.output_dir}")
 
-    document = {
+    document: EvalDocument = {
         "schema": "trueward.eval/1",
-        "results": [_entry(one) for one in done],
+        "results": [_judged(one) for one in done],
         "differences": [asdict(one) for one in compared.differences],
         "contamination": [one.document() for one in seen],
         "notices": notices,
@@ -108,12 +109,17 @@ def run(args: argparse.Namespace) -> Outcome:
     return Outcome(document, show)
 
 
-def _entry(one: "Evaluated") -> dict[str, Any]:
-    result = one.result.to_dict()
-    kept = ("suite", "primary", "parts", "missing", "extras", "draws", "confidence")
+def _judged(one: "Evaluated") -> "JudgedModel":
+    result = one.result
     return {
         "model": one.label,
-        **{name: result[name] for name in kept},
+        "suite": result.suite,
+        "primary": result.primary,
+        "parts": [asdict(part) for part in result.parts],
+        "missing": result.missing,
+        "extras": result.extras,
+        "draws": result.draws,
+        "confidence": result.confidence,
         "limit": one.task.limit,
         "excluded": one.task.excluded,
         "truncated": one.truncated,

@@ -9,6 +9,8 @@ from trueward.cli import Outcome, say
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from trueward.results import WrittenReportDocument
+
 SUMMARY = "Write one page of studies, evaluations, diagnoses, training runs and policies."
 EXAMPLE = "trueward report runs/study runs/eval runs/diagnose -o report/report.html"
 
@@ -43,18 +45,19 @@ def run(args: argparse.Namespace) -> Outcome:
     written = report(args.results, output, form=form, overwrite=args.overwrite)
 
     def show(console: "Console") -> None:
-        for one in written.findings.verdicts:
-            console.print(f"{one.about}: {one.headline}", highlight=False, markup=False)
+        for verdict in written.findings.verdicts:
+            console.print(f"{verdict.about}: {verdict.headline}", highlight=False, markup=False)
         say(console, f"report   {written.page}", f"results  {written.results}")
         if form == "html":
             console.print(f"next     open {written.page} in a browser", soft_wrap=True)
 
-    document = {
+    document: WrittenReportDocument = {
         "schema": "trueward.report.written/1",
         "report": str(written.page),
         "results": str(written.results),
         "verdict": [
-            {"about": one.about, "headline": one.headline} for one in written.findings.verdicts
+            {"about": verdict.about, "headline": verdict.headline}
+            for verdict in written.findings.verdicts
         ],
     }
     return Outcome(document, show)

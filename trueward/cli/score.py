@@ -1,7 +1,6 @@
 """`trueward score`: rewards for your own rows."""
 
 import argparse
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,8 @@ from trueward.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from trueward.results import ScoreDocument
 
 RESUMES = True
 SUMMARY = "Add rewards to your own rows of prompts and responses."
@@ -64,10 +65,12 @@ def run(args: argparse.Namespace) -> Outcome:
         )
         say(console, f"rewards  {scored.path}")
 
-    document = {
+    document: ScoreDocument = {
         "schema": "trueward.score/1",
         "output": str(scored.path),
         "rows": scored.rows,
-        **asdict(lengths),
+        "responses": lengths.responses,
+        "truncated": lengths.truncated,
+        "longest": lengths.longest,
     }
     return Outcome(document, show)

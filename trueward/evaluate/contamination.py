@@ -11,6 +11,7 @@ from trueward.data.messages import checked_turns
 from trueward.errors import DataError
 from trueward.evaluate.benchmarks import SuiteTask
 from trueward.files import read_json
+from trueward.results import ExposedSuite
 from trueward.suites import Contamination, contamination, read_train_prompts
 from trueward.suites.contamination import TRAIN_PROMPTS
 from trueward.types import Turns
@@ -53,8 +54,8 @@ class Exposure:
         pairs = zip(self.found.prompts, self.found.kinds, strict=True)
         return frozenset(str(one.id) for one, kind in pairs if kind != "none")
 
-    def document(self) -> Mapping[str, object]:
-        """Return the counts, by subset."""
+    def document(self) -> ExposedSuite:
+        """Return the counts of a suite's items, by subset and kind."""
         unknown = {} if self.near_checked else {"near": None}
         subsets = {name: {**counts, **unknown} for name, counts in self.found.summary().items()}
         return {"source": self.source, "suite": self.task.stem, "subsets": subsets}

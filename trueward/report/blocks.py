@@ -11,8 +11,9 @@ from trueward.types import Estimate
 Plotly: TypeAlias = dict[str, Any]
 """A trace, an axis or a layout in plotly.js's own terms."""
 Numbers: TypeAlias = Sequence[int | float]
+"""Coordinates along one axis."""
 DASHED = "dashed"
-"""In place of a colour in a legend: a dashed grey line."""
+"""Stands for a dashed grey line where a legend takes a colour."""
 
 
 @dataclass(frozen=True)
@@ -21,30 +22,30 @@ class Value:
 
     text: str
     interval: str | None = None
-    """None where none belongs here, empty where there could be one."""
+    """`low to high`; None where no interval belongs, empty where one is missing."""
     difference: str = ""
-    """To the baseline, with its mark."""
+    """The difference to the baseline, with its mark."""
     difference_interval: str = ""
     sign: int = 0
-    """Of the difference where it is significant, else 0."""
+    """1 or −1, as a significant difference is positive or negative; else 0."""
     note: str = ""
     """Quieter words after the text."""
     style: str = ""
-    """On a terminal, such as `bold`."""
+    """Style on a terminal, such as `bold`."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A table's column, of numbers unless it is said to be of text."""
+    """A table's column, of numbers unless it is declared to be of text."""
 
     title: str
     text: bool = False
     width: int | None = None
-    """At most, on a terminal."""
+    """The most characters on a terminal."""
     whole: bool = False
-    """Never broken into lines."""
+    """True where words are never broken into lines."""
     stretched: bool = False
-    """Takes its share of the width that is left."""
+    """True where the column takes its share of the width that is left."""
 
 
 @dataclass(frozen=True)
@@ -53,21 +54,21 @@ class Row:
 
     entries: tuple[str | Value, ...]
     kind: str = ""
-    """`reference` of what only serves comparison, `heading` of a line over the rows below."""
+    """`reference` for a row that only serves comparison, `heading` for a line over others."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under columns."""
+    """Rows under columns, with a caption, and notes below."""
 
     caption: str
-    """Names the table on a page."""
+    """The table's name on a page."""
     columns: Sequence[Column]
     rows: Sequence[Row]
     title: str = ""
-    """Stands over it on a terminal, where captions are not shown."""
+    """The title on a terminal, where captions are not shown."""
     notes: Sequence[str] = ()
-    """Lines below it."""
+    """Lines below the table."""
     emphasis: bool = False
     """True where the values stand out from their intervals."""
     loose: bool = False
@@ -78,16 +79,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Panel:
-    """One small plot: its words, its traces and its layout."""
+    """One small plot: title, description, traces and layout."""
 
     title: str
     description: str
-    """For a person who cannot see the plot."""
+    """The plot in words, for a person who cannot see it."""
     traces: Sequence[Plotly]
     layout: Plotly
     height: int
     note: str = ""
-    """A second, quieter line under the title."""
+    """A quieter line under the title."""
 
 
 @dataclass(frozen=True)
@@ -96,22 +97,23 @@ class Figure:
 
     caption: str
     legend: Mapping[str, str]
-    """Colours, or `DASHED`, by what they stand for."""
+    """By name, its colour or `DASHED`."""
     panels: Sequence[Panel]
     size: str = "medium"
-    """Of a panel: `tiny`, `small`, `medium` or `large`."""
+    """Size of a panel: `tiny`, `small`, `medium` or `large`."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A headline, a statement for every finding, and what to bear in mind."""
+    """A headline, a sentence for every finding, and the caveats."""
 
     about: str
+    """The subject, such as `Study NAME`."""
     headline: str
     findings: tuple[str, ...]
     caveats: tuple[str, ...]
     warnings: tuple[str, ...] = ()
-    """Of what will break, by rules of thumb."""
+    """Troubles to expect, by rules of thumb."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ class Text:
 
     words: str
     kind: str = "note"
+    """Class of the element on a page; a `note` is dim on a terminal."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,7 @@ class Heading:
 class Facts:
     """Names and values; nested mappings are flattened with dots."""
 
-    items: Mapping[str, Any]
+    items: Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -150,11 +153,12 @@ class Code:
 
     text: str
     label: str
+    """Name of the box for screen readers."""
 
 
 @dataclass(frozen=True)
 class Fold:
-    """A block behind a title that opens it."""
+    """A block that is hidden until its title is clicked."""
 
     title: str
     block: "Block"
@@ -174,9 +178,10 @@ Block: TypeAlias = Table | Figure | Verdict | Text | Lines | Heading | Facts | C
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands under it."""
+    """A part of the page under a heading."""
 
     identifier: str
+    """Its anchor."""
     title: str
     blocks: Sequence[Block]
 
@@ -186,9 +191,9 @@ def row(*entries: str | Value, kind: str = "") -> Row:
     return Row(entries, kind)
 
 
-def columns(first: str, *numbers: str, texts: int = 0) -> list[Column]:
-    """Return columns: the rows' names, then `texts` of text, then numbers."""
-    others = [Column(title, text=place < texts) for place, title in enumerate(numbers)]
+def columns(first: str, *titles: str, texts: int = 0) -> list[Column]:
+    """Return a column of names and one for each other title, the first `texts` of them of text."""
+    others = [Column(title, text=place < texts) for place, title in enumerate(titles)]
     return [Column(first, text=True), *others]
 
 
@@ -198,7 +203,7 @@ def compared(
     form: Callable[[float], str] = fixed,
     signed_form: Callable[[float], str] = signed,
 ) -> Value:
-    """Return a mean with its interval and, but for the baseline, its difference to that."""
+    """Return a mean with its interval and its difference to the baseline, unless it is that."""
     around = interval(mean, form, "")
     if difference is None:
         return Value(form(mean.value), around)

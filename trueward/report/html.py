@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from html import escape
-from typing import Any
 
 from trueward.files import plain
 from trueward.report.blocks import (
@@ -174,8 +173,9 @@ def _sentences(items: tuple[str, ...]) -> list[Text | Lines]:
     return [Lines(items, "findings")] if items else []
 
 
-def _flat(items: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def _flat(items: Mapping[str, object], above: str = "") -> dict[str, object]:
+    """Return the same without nesting: names within others are joined by dots."""
+    flat: dict[str, object] = {}
     for name, value in items.items():
         path = f"{above}{name}"
         if isinstance(value, Mapping) and value:

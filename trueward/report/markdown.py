@@ -9,10 +9,9 @@ from trueward.errors import DataError
 from trueward.metrics import metric
 from trueward.report.blocks import Table, Value, Verdict, columns, row
 from trueward.report.diagnosis import model_table
-from trueward.report.findings import Findings
+from trueward.report.findings import Findings, commands
 from trueward.report.material import Material, TrainedRun
 from trueward.report.policies import TITLE, policies_summary
-from trueward.report.provenance import commands
 from trueward.report.reading import read_material
 from trueward.report.studies import comparison_summary
 from trueward.report.suites import primary_summary

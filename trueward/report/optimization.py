@@ -191,12 +191,10 @@ def best_of_n_sentences(document: BestOfNDocument) -> list[str]:
 def _differences(document: BestOfNDocument) -> Table:
     rows, before, confidence = [], "", number(document, "confidence")
     for gap in document["differences"]:
-        one = estimate(gap, "estimate")
-        p_holm = number(gap, "p_holm")
-        significant, corrected = one.low > 0 or one.high < 0, p_holm < 1 - confidence
-        mark = PairedDifference(one, math.nan, p_holm, significant, corrected).mark
+        mean, p, p_holm = estimate(gap, "estimate"), number(gap, "p_value"), number(gap, "p_holm")
+        mark = PairedDifference.tested(mean, p, p_holm, confidence).mark
         name = gap["label"] if gap["label"] != before else ""
-        words = [signed(one.value), interval(one, signed, MISSING), p_value(p_holm), mark]
+        words = [signed(mean.value), interval(mean, signed, MISSING), p_value(p_holm), mark]
         rows.append(row(name, f"{gap['n']:,}", *words))
         before = gap["label"]
     baseline = document["differences"][0]["baseline"]

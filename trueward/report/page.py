@@ -11,13 +11,19 @@ from trueward.errors import InputError
 from trueward.files import JsonField, write_text
 from trueward.report.blocks import Block, Group, Section, Text, Verdict
 from trueward.report.diagnosis import diagnosis_blocks
-from trueward.report.findings import FILE, Findings, check_outputs, findings, report_document
+from trueward.report.findings import (
+    FILE,
+    Findings,
+    check_outputs,
+    findings,
+    provenance_sections,
+    report_document,
+)
 from trueward.report.html import Html, element, join, section
 from trueward.report.markdown import markdown_report
 from trueward.report.material import Material
 from trueward.report.optimization import gold_curves, optimization_blocks
 from trueward.report.policies import TITLE, policies_blocks
-from trueward.report.provenance import provenance_sections
 from trueward.report.reading import read_material
 from trueward.report.studies import comparison_table, hidden_table, scalars_table, seeds_table
 from trueward.report.study_figures import (

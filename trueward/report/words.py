@@ -19,7 +19,7 @@ def fixed(value: int | float, digits: int = 3) -> str:
 
 
 def signed(value: int | float, digits: int = 3) -> str:
-    """Return the same with its sign always shown."""
+    """Return a number with fixed decimals and its sign, plus or minus."""
     if math.isnan(value):
         return MISSING
     return f"{value:+z.{digits}f}".replace("-", MINUS)
@@ -36,7 +36,7 @@ def times_100(value: int | float, digits: int = 1) -> str:
 
 
 def signed_times_100(value: int | float, digits: int = 1) -> str:
-    """Return the same with its sign always shown."""
+    """Return a hundred times the number with its sign, plus or minus."""
     return signed(100 * value, digits)
 
 
@@ -73,7 +73,7 @@ def p_value(value: float) -> str:
     return "<0.001" if value < 0.001 else fixed(value)
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """Return a setting's value as text."""
     if isinstance(value, float):
         return f"{value:g}"

@@ -23,6 +23,14 @@ from trueward.results.policy import (
     FitBlock,
     LookBlock,
 )
+from trueward.results.printed import (
+    EvalDocument,
+    ExposedSuite,
+    JudgedModel,
+    ScoreDocument,
+    SelectDocument,
+    WrittenReportDocument,
+)
 from trueward.results.records import (
     CheckpointRecord,
     FullCheckpointRecord,
@@ -68,10 +76,14 @@ DOCUMENTS: Mapping[str, type] = MappingProxyType(
             TrainDocument,
             TrainPrompts,
             ReportDocument,
+            EvalDocument,
+            ScoreDocument,
+            SelectDocument,
+            WrittenReportDocument,
         )
     }
 )
-"""The type of each schema."""
+"""The type of the documents of each schema."""
 
 __all__ = [
     "DOCUMENTS",
@@ -87,11 +99,14 @@ __all__ = [
     "Difference",
     "Document",
     "Entry",
+    "EvalDocument",
+    "ExposedSuite",
     "FitBlock",
     "FullCheckpointRecord",
     "HistogramCounts",
     "Interval",
     "ItemValues",
+    "JudgedModel",
     "LookBlock",
     "ModelBlock",
     "MomentsBlock",
@@ -101,8 +116,10 @@ __all__ = [
     "ReportDocument",
     "RunResult",
     "Scatter",
+    "ScoreDocument",
     "ScoreRecord",
     "Scores",
+    "SelectDocument",
     "SetBlock",
     "SplitNorms",
     "StudyResults",
@@ -112,6 +129,7 @@ __all__ = [
     "TrainPrompts",
     "TrainRecord",
     "Weights",
+    "WrittenReportDocument",
     "check_schema",
     "parse",
     "read",

@@ -34,6 +34,14 @@ class PairedDifference:
     significant_holm: bool
     """And the corrected p-value is below 1 − confidence; `**` in tables."""
 
+    @classmethod
+    def tested(
+        cls, estimate: Estimate, p_value: float, p_holm: float, confidence: float
+    ) -> "PairedDifference":
+        """Return the difference with its significance at this confidence."""
+        significant = estimate.low > 0 or estimate.high < 0
+        return cls(estimate, p_value, p_holm, significant, significant and p_holm < 1 - confidence)
+
     @property
     def mark(self) -> str:
         """The mark that tables put behind it: `**`, `*` or nothing."""
