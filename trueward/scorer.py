@@ -32,17 +32,18 @@ RECORD_FILE = "trueward.json"
 
 @dataclass(frozen=True)
 class Rewards:
-    """One row a response, in the order given, on the CPU."""
+    """Rewards of responses, one row a response in the order given, on the CPU."""
 
     values: Float[Tensor, " responses"]
     """Rewards in logits, read out in float32."""
     hidden: Float[Tensor, "responses hidden"]
     """Inputs of the head that gave them, in float32."""
     before_norm: Float[Tensor, "responses hidden"] | None
+    """The same before the backbone's final norm, where it has one."""
     tokens: tuple[int, ...]
-    """Length of each sequence, prompt and response."""
+    """Length of each sequence, prompt and response together."""
     truncated: int
-    """Sequences that were cut to `max_length`."""
+    """Number of sequences that were cut to `max_length`."""
 
 
 class Scorer:
@@ -92,7 +93,7 @@ class Scorer:
         self._class_pad = config.pad_token_id
         self._pad = config.pad_token_id or tokenizer.pad_token_id or 0
         config.pad_token_id = self._pad  # without one the class refuses more than one sequence
-        self._layout, self._proven = "", 0
+        self._layout, self._proven = "", 0  # the layout holds for sequences of so many tokens
 
     @classmethod
     def from_pretrained(
@@ -140,8 +141,8 @@ class Scorer:
 
         `advance` is told the number of responses after each batch.
         """
-        values = self._groups(prompts, responses, advance, states=False).values.tolist()
-        edges = accumulate((len(group) for group in responses), initial=0)
+        rewards = self.read_groups(prompts, responses, advance=advance, states=False)
+        values, edges = rewards.values.tolist(), accumulate(map(len, responses), initial=0)
         return [values[start:stop] for start, stop in pairwise(edges)]
 
     def read_groups(
@@ -150,18 +151,9 @@ class Scorer:
         responses: Sequence[Sequence[Turns]],
         *,
         advance: Callable[[int], object] = lambda count: None,
+        states: bool = True,
     ) -> Rewards:
         """Return rewards and hidden states, group after group; raises as `score`."""
-        return self._groups(prompts, responses, advance, states=True)
-
-    def _groups(
-        self,
-        prompts: Sequence[Turns],
-        responses: Sequence[Sequence[Turns]],
-        advance: Callable[[int], object],
-        *,
-        states: bool,
-    ) -> Rewards:
         if len(prompts) != len(responses):
             raise DataError(f"got {len(prompts)} prompts and {len(responses)} lists of responses")
         groups = [i for i, group in enumerate(responses) for _ in group]
@@ -236,10 +228,12 @@ def as_trained(path: str) -> CheckpointRecord:
     Raises:
         InputError: the record is damaged.
     """
-    found = read_object(path, RECORD_FILE)
-    where = f"{path}: {RECORD_FILE}"
-    record = parse(JsonField(found, where, remedy="mend the field"), CheckpointRecord)
+    fields = JsonField(
+        read_object(path, RECORD_FILE), f"{path}: {RECORD_FILE}", remedy="mend the field"
+    )
+    record = parse(fields, CheckpointRecord)
     known = {name: record.get(name) for name in CheckpointRecord.__annotations__}
     if known["truncation"] == "drop":  # a training pair may be left out, a response may not
         known["truncation"] = None
-    return cast(CheckpointRecord, {name: one for name, one in known.items() if one is not None})
+    settings = {name: value for name, value in known.items() if value is not None}
+    return cast(CheckpointRecord, settings)

@@ -6,7 +6,7 @@ and help here. Nothing here imports torch before a model is loaded, so that `--h
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from trueward.errors import InputError
 
@@ -21,17 +21,20 @@ ENSEMBLES = ("mean", "worst", "uncertainty")
 ENGINES = ("local", "ray")
 TRUNCATIONS = ("error", "truncate_left", "truncate_right")
 
+Setting: TypeAlias = str | int | bool | None
+"""A setting or a digest that a later call must share to go on with scores."""
 
-def setting(default: Any, meaning: str, **how: Any) -> Any:
-    """Return a dataclass field that knows its flag.
+
+def setting(default: Any, meaning: str, **flag: Any) -> Any:
+    """Return a dataclass field that carries what its flag shows.
 
     Args:
         default: its default; a mapping is copied.
         meaning: the flag's help.
-        how: the flag's `choices` and `metavar`; `settles=False` on what may change when a study
+        flag: its `choices` and `metavar`; `settles=False` on what may change when a study
             goes on.
     """
-    metadata = {"help": meaning, **how}
+    metadata = {"help": meaning, **flag}
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -52,10 +55,10 @@ class ScoreSettings:
     )
     dtype: str = setting("float32", "of the weights", choices=DTYPES)
     batch_tokens: int = setting(8192, "tokens in a batch")
-    """At most; changes speed and memory only."""
+    """Most tokens in a batch; changes speed and memory only."""
     device: str | None = setting(None, "cpu, cuda, cuda:1, … (the accelerator, if any)")
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Setting]:
         """Return what two sittings that write the same scores must share."""
         return {n: getattr(self, n) for n in ("max_length", "truncation", "text", "dtype")}
 
@@ -70,8 +73,8 @@ class ScoreSettings:
 
         from trueward.scorer import Scorer
 
-        chosen = {n: getattr(self, n) for n in ("max_length", "truncation", "text")}
-        given = {name: value for name, value in chosen.items() if value is not None}
+        names = ("max_length", "truncation", "text")
+        given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         try:
             device = str(torch.device(self.device)) if self.device else None
         except RuntimeError as error:
@@ -172,7 +175,7 @@ class AlignSettings:
     gold: str | None = setting(
         None, "goldworld, or a reward model that stands for the truth", metavar="PATH"
     )
-    """Looked at, never trained on."""
+    """Its scores are looked at, never trained on."""
     shaping: Shaping = field(default_factory=Shaping)
     watch_prompts: int = setting(64, "prompts held out")
     watch_every: int = setting(20, "optimiser steps between looks")
@@ -189,7 +192,7 @@ class AlignSettings:
         None, "what becomes of longer ones (as trained, else error)", choices=TRUNCATIONS
     )
     seed: int = setting(0, "of everything")
-    training: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, object] = field(default_factory=dict)
     """Fields of TRL's configuration."""
 
     def __post_init__(self) -> None:
@@ -199,10 +202,10 @@ class AlignSettings:
             if getattr(self, name) < least:
                 raise InputError(f"{name}: expected at least {least}, got {getattr(self, name)}")
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """Return the settings that two sittings of one run must share."""
         free = ("output_dir", "stop_on_overoptimization")
-        return {name: v for name, v in asdict(self).items() if name not in free}
+        return {name: value for name, value in asdict(self).items() if name not in free}
 
 
 @dataclass(frozen=True)
@@ -222,7 +225,7 @@ class StudySettings:
     model_name_or_path: str | None = setting(None, "base model, needed with your own data")
     objectives: tuple[str, ...] = setting(OBJECTIVES, "what to compare", settles=False)
     seeds: int = setting(3, "runs of each objective (default 3)", settles=False)
-    """They have the seeds 0, 1, …"""
+    """Number of runs of each objective; their seeds are 0, 1, …"""
     minutes: float | None = setting(
         None, "begin a third and further seed only while it fits this time", settles=False
     )
@@ -274,7 +277,7 @@ class StudySettings:
             if name in self.training:
                 raise InputError(f"training.{name}: the study sets it for each run; leave it out")
 
-    def settled(self) -> dict[str, Any]:
+    def settled(self) -> dict[str, object]:
         """Return the part that two sittings of one study must share."""
         values = asdict(self)
         return {f.name: values[f.name] for f in fields(self) if f.metadata.get("settles", True)}

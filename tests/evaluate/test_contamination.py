@@ -33,7 +33,7 @@ def task(tmp_path):
 
 def kinds(task, prompts):
     (one,) = exposures([task], [prompts])
-    return list(one.found.kinds)
+    return list(one.contamination.kinds)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def kinds(task, prompts):
 def test_training_data_of_any_form(rows, task, tmp_path):
     source = benchmark_rows.write(tmp_path / "train.jsonl", rows)
     (one,) = exposures([task], [training_prompts(source)])
-    assert list(one.found.kinds) == ["exact", "near", "none"]
+    assert list(one.contamination.kinds) == ["exact", "near", "none"]
     assert one.ids == {"0", "1"}
     assert one.document() == {
         "source": source,
@@ -137,7 +137,7 @@ def test_hashes_beside_a_checkpoint_find_exact_prompts(task, tmp_path):
     assert document["hashes"] == sorted(document["hashes"])
     assert len(document["hashes"]) == 2
     (known,), _ = known_prompts([str(model)], [])
-    found = exposures([task], [known])[0].found
+    found = exposures([task], [known])[0].contamination
     assert found.kinds == ("exact", "none", "none")
     assert found.overlaps == (1.0, 0.0, 0.0)
     both, _ = known_prompts([str(model), str(model)], [])

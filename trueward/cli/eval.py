@@ -13,7 +13,7 @@ from trueward.errors import InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from trueward.evaluate import Evaluated, Exposure, SuiteTask
+    from trueward.evaluate import Evaluation, Exposure, SuiteTask
     from trueward.results import EvalDocument, JudgedModel
     from trueward.suites import SuiteDifference, SuiteResult
 
@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> Outcome:
     return Outcome(document, show)
 
 
-def _judged(one: "Evaluated") -> "JudgedModel":
+def _judged(one: "Evaluation") -> "JudgedModel":
     result = one.result
     return {
         "model": one.label,
@@ -145,7 +145,7 @@ def _show(
     show(console, Text(note), *differences_blocks(results, differences))
 
 
-def _counts(done: "Sequence[Evaluated]") -> list[str]:
+def _counts(done: "Sequence[Evaluation]") -> list[str]:
     return [
         f"{one.label} on {one.task.stem}: {one.truncated:,} responses truncated"
         for one in done
@@ -154,9 +154,9 @@ def _counts(done: "Sequence[Evaluated]") -> list[str]:
 
 
 def _exposed(one: "Exposure") -> str:
-    exact, near = (one.found.kinds.count(kind) for kind in ("exact", "near"))
+    exact, near = (one.contamination.kinds.count(kind) for kind in ("exact", "near"))
     return (
-        f"contamination  {one.source}: {exact} of {len(one.found.kinds)} items of "
+        f"contamination  {one.source}: {exact} of {len(one.contamination.kinds)} items of "
         f"{one.task.stem} exact, " + (f"{near} near" if one.near_checked else "near not checked")
     )
 

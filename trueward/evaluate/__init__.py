@@ -3,7 +3,7 @@
 `trueward.evaluate.diagnosis` diagnoses models.
 """
 
-from trueward.evaluate.benchmarks import Evaluated, SuiteTask, evaluate, load_task
+from trueward.evaluate.benchmarks import Evaluation, SuiteTask, evaluate, load_task
 from trueward.evaluate.contamination import (
     Exposure,
     TrainingPrompts,
@@ -19,7 +19,7 @@ from trueward.suites import compare_models
 
 __all__ = [
     "DiagnoseOptions",
-    "Evaluated",
+    "Evaluation",
     "Exposure",
     "PromptSet",
     "ScoreSettings",

@@ -11,7 +11,6 @@ from trueward.data.messages import as_text
 from trueward.errors import DataError
 from trueward.evaluate.scoring import (
     RewardModel,
-    Setting,
     check_lengths,
     folder_name,
     write_scores,
@@ -28,12 +27,12 @@ from trueward.runs import (
     silent,
 )
 from trueward.scorer import Scorer
-from trueward.settings import ScoreSettings
+from trueward.settings import ScoreSettings, Setting
 from trueward.suites import Suite, read_scores, scores_of, suite
 from trueward.types import Prompt
 
 SEAM = "\n\n"
-"""Between the texts of a benchmark's prompt and response where neither has white space there."""
+"""Put between the texts of a prompt and a response where neither has white space there."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +43,11 @@ class SuiteTask:
     whole: tuple[Prompt, ...]
     """Every prompt of the data."""
     items: tuple[Prompt, ...]
-    """Those that are judged."""
+    """The prompts that are judged."""
     limit: int | None = None
-    """Only the first so many of each subset."""
+    """Most prompts of each subset, the first ones; None for all."""
     excluded: int | None = None
-    """Left out because training saw their prompt; None where all were to stay."""
+    """Number left out because training saw their prompt; None where all were to stay."""
     source: str | None = None
     """Origin of the data; None for the suite's own hub table."""
 
@@ -94,24 +93,24 @@ def load_task(name: str, source: str | None = None, *, limit: int | None = None)
         InputError: there is no such suite.
         DataError: its data is not there, or a row is not what it must be.
     """
-    one = suite(name)
+    benchmark = suite(name)
     try:
-        whole = tuple(one.load(source, read=load_rows))
+        whole = tuple(benchmark.load(source, read=load_rows))
     except DataError as error:
         hint = "" if source else f"; give its data with --data {name}=PATH"
         raise DataError(f"{name}: {error}{hint}") from error
     items = whole if limit is None else first_of_each(whole, limit)
-    return SuiteTask(one, whole, items, limit, source=source)
+    return SuiteTask(benchmark, whole, items, limit, source=source)
 
 
 def first_of_each(prompts: Collection[Prompt], limit: int) -> tuple[Prompt, ...]:
     """Return the first `limit` prompts of each subset, in their order."""
     seen: Counter[str] = Counter()
     kept = []
-    for one in prompts:
-        seen[one.subset] += 1
-        if seen[one.subset] <= limit:
-            kept.append(one)
+    for prompt in prompts:
+        seen[prompt.subset] += 1
+        if seen[prompt.subset] <= limit:
+            kept.append(prompt)
     return tuple(kept)
 
 
@@ -130,14 +129,14 @@ def prompts_digest(prompts: Collection[Prompt]) -> str:
 
 
 @dataclass(frozen=True)
-class Evaluated:
+class Evaluation:
     """The result of one model or score file on one suite."""
 
     label: str
     task: SuiteTask
     result: SuiteResult
     path: Path
-    """Of the result."""
+    """File of the result."""
     truncated: int | None
     """Responses that were cut to `max_length`; None for scores from a file."""
 
@@ -150,7 +149,7 @@ class ModelScores:
         self.facts = {"settings": asdict(model.settings), **facts}
 
     def check(self, task: SuiteTask) -> None:
-        """Nothing can be said before the model is loaded."""
+        """Do nothing: the model tells no more before it is loaded."""
 
     def identity(self, task: SuiteTask) -> dict[str, Setting]:
         """Return what two sittings must share."""
@@ -159,11 +158,11 @@ class ModelScores:
     def scores(self, task: SuiteTask, rows: RowFile, begin: Begin) -> list[list[float]]:
         """Score what is missing; return all scores, in the order of the task's prompts."""
         if rows.path.exists():
-            found = read_scores(rows.path, read=load_rows)
+            scores = read_scores(rows.path, read=load_rows)
         else:
             self._score(task, rows, begin)
-            found = {row["id"]: row["scores"] for row in rows.rows()}
-        return scores_of(task.items, found)
+            scores = {row["id"]: row["scores"] for row in rows.rows()}
+        return scores_of(task.items, scores)
 
     def _score(self, task: SuiteTask, rows: RowFile, begin: Begin) -> None:
         scorer = self.model.scorer
@@ -210,7 +209,7 @@ class FileScores:
         return [self._scores[str(item.id)] for item in task.items]
 
     def release(self) -> None:
-        """Nothing is held that is large."""
+        """Do nothing: what is held is small."""
 
 
 def evaluate(
@@ -223,7 +222,7 @@ def evaluate(
     facts: Mapping[str, object] | None = None,
     overwrite: bool = False,
     begin: Begin = silent,
-) -> list[Evaluated]:
+) -> list[Evaluation]:
     """Judge every model and file of scores on every task; scorer by scorer.
 
     Results go to `folder/LABEL/SUITE.json`, scored rows to `SUITE.scores.jsonl` beside it, chunk
@@ -250,40 +249,44 @@ def evaluate(
         *(ModelScores(RewardModel(n, path, settings), facts or {}) for n, path in models.items()),
         *(FileScores(label, path, facts or {}) for label, path in score_files.items()),
     ]
-    todo = [
-        (one, [(task, folder / folder_name(one.label) / f"{task.stem}.json") for task in tasks])
-        for one in scorers
+    jobs = [
+        (
+            scorer,
+            [(task, folder / folder_name(scorer.label) / f"{task.stem}.json") for task in tasks],
+        )
+        for scorer in scorers
     ]
     check_inputs_stay(
         [*score_files.values(), *(task.source for task in tasks)],
-        [path for _, results in todo for _, result in results for path in _files(result)],
+        [path for _, results in jobs for _, result in results for path in _files(result)],
     )
-    for one, results in todo:
+    for scorer, results in jobs:
         for task, result in results:
-            one.check(task)
+            scorer.check(task)
             if not overwrite:
-                _rows(result).finished(one.identity(task), result=result)
+                _rows(result).finished(scorer.identity(task), result=result)
     check_writable(folder)
     done = []
-    for one, results in todo:
+    for scorer, results in jobs:
         for task, result in results:
             for path in _files(result) if overwrite else ():
                 path.unlink(missing_ok=True)
-            done.append(_evaluated(one, task, result, begin))
-        one.release()
+            done.append(_evaluated(scorer, task, result, begin))
+        scorer.release()
     return done
 
 
 def _evaluated(
-    one: ModelScores | FileScores, task: SuiteTask, path: Path, begin: Begin
-) -> Evaluated:
+    scorer: ModelScores | FileScores, task: SuiteTask, path: Path, begin: Begin
+) -> Evaluation:
     rows = _rows(path)
-    if rows.finished(one.identity(task), result=path):
+    if rows.finished(scorer.identity(task), result=path):
         result = SuiteResult.read(path)
     else:
-        result = task.judged(one.scores(task, rows, begin), one.label)
+        result = task.judged(scorer.scores(task, rows, begin), scorer.label)
         result.write(path)
-    return Evaluated(one.label, task, result, path, read_record(rows.record).get("truncated"))
+    truncated = read_record(rows.record).get("truncated")
+    return Evaluation(scorer.label, task, result, path, truncated)
 
 
 def _rows(result: Path) -> RowFile:

@@ -1,9 +1,8 @@
 """Prompts that a model may have been trained on, against the prompts of suites."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from trueward.data import load_rows, to_pairs
 from trueward.data.forms import resolve
@@ -19,7 +18,7 @@ from trueward.types import Turns
 RUN_RECORD = "train.json"
 """The document that `trueward train` writes beside a model; it names the training data."""
 TRAIN = "train"
-"""The split that is meant where none is named."""
+"""The split that is read where none is named."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +29,10 @@ class TrainingPrompts:
     prompts: Sequence[Turns] | None = None
     """None where the text is not at hand: then near-duplicates cannot be found."""
     hashes: frozenset[str] = field(default_factory=frozenset)
-    """Of prompts that were trained on: they find the same words only."""
+    """Hashes of prompts that were trained on: they find the same words only."""
 
     def joined(self, other: "TrainingPrompts") -> "TrainingPrompts":
-        """Return what two that name one source know together."""
+        """Return the prompts and hashes of two that name one source."""
         prompts = self.prompts if self.prompts is not None else other.prompts
         return TrainingPrompts(self.source, prompts, self.hashes | other.hashes)
 
@@ -44,20 +43,22 @@ class Exposure:
 
     source: str
     task: SuiteTask
-    found: Contamination
+    contamination: Contamination
     near_checked: bool
     """The training prompts' text was at hand; without it `near` is not known."""
 
     @property
     def ids(self) -> frozenset[str]:
-        """Of the prompts that are there, word for word or nearly."""
-        pairs = zip(self.found.prompts, self.found.kinds, strict=True)
-        return frozenset(str(one.id) for one, kind in pairs if kind != "none")
+        """Ids of the prompts that are there, word for word or nearly."""
+        pairs = zip(self.contamination.prompts, self.contamination.kinds, strict=True)
+        return frozenset(str(prompt.id) for prompt, kind in pairs if kind != "none")
 
     def document(self) -> ExposedSuite:
         """Return the counts of a suite's items, by subset and kind."""
         unknown = {} if self.near_checked else {"near": None}
-        subsets = {name: {**counts, **unknown} for name, counts in self.found.summary().items()}
+        subsets = {
+            name: {**counts, **unknown} for name, counts in self.contamination.summary().items()
+        }
         return {"source": self.source, "suite": self.task.stem, "subsets": subsets}
 
 
@@ -125,7 +126,8 @@ def recorded_prompts(model: str) -> TrainingPrompts | None:
         hashed = _hashed(place) if (place / TRAIN_PROMPTS).is_file() else None
         job = read_json(place / RUN_RECORD)["job"].value if (place / RUN_RECORD).is_file() else None
         if isinstance(job, dict) and job.get("dataset_name"):
-            return _of_job(job, hashed)
+            split = job.get("dataset_train_split") or TRAIN
+            return _named_data(job["dataset_name"], split, job.get("dataset_config"), hashed)
         if hashed is not None or job is not None:
             return hashed
     return None
@@ -135,10 +137,10 @@ def _hashed(place: Path) -> TrainingPrompts:
     return TrainingPrompts(str(place / TRAIN_PROMPTS), hashes=read_train_prompts(place))
 
 
-def _of_job(job: Mapping[str, Any], hashed: TrainingPrompts | None) -> TrainingPrompts:
-    """Read the text of the data that a job names; where it is gone the hashes alone are known."""
-    name, config = job["dataset_name"], job.get("dataset_config")
-    split = job.get("dataset_train_split") or TRAIN
+def _named_data(
+    name: str, split: str, config: str | None, hashed: TrainingPrompts | None
+) -> TrainingPrompts:
+    """Read the text of the data that a run names; where it is gone the hashes alone are known."""
     source = name + (f":{config}" if config else "") + (f"[{split}]" if split != TRAIN else "")
     try:
         prompts = list(_prompts_of(name, split, config))

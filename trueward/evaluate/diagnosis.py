@@ -1,4 +1,4 @@
-"""Models diagnosed on sets of data: what is scored is kept, what is computed is computed anew."""
+"""Models diagnosed on sets of data: scores are kept in files, diagnostics computed anew."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -11,8 +11,8 @@ from trueward.diagnostics import noise_sensitivity
 from trueward.errors import DataError, InputError
 from trueward.evaluate.diagnosis_blocks import block_of, set_block, taus_of
 from trueward.evaluate.diagnosis_data import TRAIN, Plan, PromptSet, plans_of, read_sets
-from trueward.evaluate.diagnosis_scores import ScoredSet, score_set, set_files
-from trueward.evaluate.scoring import RewardModel
+from trueward.evaluate.diagnosis_scores import ScoredSet, SetFiles, score_set
+from trueward.evaluate.scoring import RewardModel, folder_name
 from trueward.files import plain, read_json
 from trueward.metrics import pair_accuracy
 from trueward.results import (
@@ -39,19 +39,19 @@ PROBED = 200
 
 @dataclass(frozen=True)
 class DiagnoseOptions:
-    """Things that diagnostics may take beyond models and data."""
+    """Options of a diagnosis beyond models and data."""
 
     reference: tuple[str, str] | None = None
     """Label and path of the model that edits are held against."""
     answers: str | None = None
     """Rows of prompt and response: answers that no one would want."""
     flip_rates: Mapping[str, float] = field(default_factory=dict)
-    """By model, the share of training labels that were flipped."""
+    """Share of training labels that were flipped, by model."""
     probed: int = PROBED
     """Prompts a set on which edits and fixed probes are scored."""
 
     def not_given(self, train: PromptSet | None) -> dict[str, str]:
-        """Return by diagnostic what it would need beyond the data that was given."""
+        """Return what each diagnostic that cannot be computed would need."""
         needs = (
             (train, "norm and rank shift from training", "the training data (--train_data)"),
             (
@@ -100,7 +100,7 @@ def diagnose(
         train: what the models were trained on, for the shift of norms and rank.
         settings: how models score.
         folder: where everything goes.
-        options: a reference, answers as probes, flip rates.
+        options: reference, answers as probes, flip rates.
         facts: put into the document as they are (`command`, `environment`, …).
         overwrite: remove earlier scores of these models and sets, replace a document of others.
         begin: told of each model and set that is scored.
@@ -155,15 +155,15 @@ def _prepare(
 ) -> None:
     """Refuse what was scored of something else, or with `overwrite` remove it."""
     files = [
-        (set_files(one, folder, name), one.identity() | plan.identity())
-        for one in models
+        (SetFiles(folder / folder_name(model.label), name), model.identity() | plan.identity())
+        for model in models
         for name, plan in plans.items()
     ]
-    for there, identity in files if not overwrite else ():
-        there.rows.finished(identity)
+    for scores, identity in files if not overwrite else ():
+        scores.rows.finished(identity)
     check_writable(folder)
-    for there, _ in files if overwrite else ():
-        there.remove()
+    for scores, _ in files if overwrite else ():
+        scores.remove()
 
 
 def _scored(
@@ -228,7 +228,7 @@ def _scores(sets: Mapping[str, ScoredSet]) -> dict[str, Scores]:
 def _label_noise(
     models: Sequence[ModelBlock], rates: Mapping[str, float]
 ) -> tuple[dict[str, LabelNoiseBlock] | None, dict[str, str]]:
-    """Return by set how accuracy falls with the rate of flipped labels, and what is missing."""
+    """Return how accuracy falls with the rate of flipped labels, by set, and what is missing."""
     if not rates:
         return None, {}
     noise, needs = {}, {}

@@ -42,38 +42,38 @@ from trueward.stats import bootstrap_mean
 Block = TypeVar("Block")
 NOT_PROBED = "prompts to edit and probe: --probed was 0"
 FEWEST = 4
-"""Scored responses a prompt from which best-of-n is taken: two coefficients need two sizes."""
+"""Fewest scored responses of a prompt for best-of-n: two coefficients need two sizes."""
 
 
 def set_block(
-    one: ScoredSet, train: ScoredSet | None, reference: ScoredSet | None
+    scored: ScoredSet, train: ScoredSet | None, reference: ScoredSet | None
 ) -> tuple[doc.SetBlock, dict[str, str]]:
-    """Return the set's block, and by diagnostic that the data does not allow what it would need."""
+    """Return the set's block, and what each diagnostic that the data does not allow would need."""
     measures: dict[str, Callable[[], object]] = {
-        "accuracy": lambda: accuracy(one),
-        "norms": lambda: norms(one, train),
-        "rewards": lambda: rewards(one),
-        "length": lambda: length(one),
-        "calibration": lambda: as_log_odds(one),
-        "similar_pairs": lambda: similar_pairs(one),
+        "accuracy": lambda: accuracy_block(scored),
+        "norms": lambda: norms_block(scored, train),
+        "rewards": lambda: rewards_block(scored),
+        "length": lambda: length_block(scored),
+        "calibration": lambda: calibration_block(scored),
+        "similar_pairs": lambda: similar_pairs_block(scored),
     }
-    if one.set.name == TRAIN:
-        measures["flipped_pairs"] = lambda: flipped_pairs(one)
+    if scored.set.name == TRAIN:
+        measures["flipped_pairs"] = lambda: flipped_pairs_block(scored)
     else:
         measures |= {
-            "tau": lambda: tau(one),
-            "edits": lambda: edits(one, reference),
-            "best_of_n": lambda: optimization(one),
-            "probes": lambda: probes(one),
+            "tau": lambda: tau_block(scored),
+            "edits": lambda: edits_block(scored, reference),
+            "best_of_n": lambda: best_of_n_block(scored),
+            "probes": lambda: probes_block(scored),
         }
     block = {
-        "name": one.set.name,
-        "source": one.set.source,
-        "prompts": len(set(one.units)),
-        "responses": sum(len(prompt.responses) for prompt in one.prompts),
-        "pairs": sum(len(prompt.pairs) for prompt in one.prompts),
-        "left_out": dict(one.set.left_out),
-        **one.lengths,
+        "name": scored.set.name,
+        "source": scored.set.source,
+        "prompts": len(set(scored.units)),
+        "responses": sum(len(prompt.responses) for prompt in scored.prompts),
+        "pairs": sum(len(prompt.pairs) for prompt in scored.prompts),
+        "left_out": dict(scored.set.left_out),
+        **scored.lengths,
     }
     needs = {}
     for name, measure in measures.items():
@@ -92,60 +92,60 @@ def interval(values: Sequence[float], units: Sequence[str]) -> doc.Interval:
 
 
 def block_of(kind: type[Block], result: Any, *less: str) -> Block:
-    """Return a dataclass of `trueward.diagnostics` as a block, less some of its fields."""
+    """Return a result of `trueward.diagnostics` as a block of the document, less some fields."""
     return cast(Block, {name: v for name, v in asdict(result).items() if name not in less})
 
 
 # Is it right, and why
 
 
-def accuracy(one: ScoredSet) -> doc.AccuracyBlock:
+def accuracy_block(scored: ScoredSet) -> doc.AccuracyBlock:
     """Count the pairs ranked right, a tie being wrong."""
-    right = pair_accuracy(one.pairs.chosen, one.pairs.rejected)
-    ties = int((one.pairs.margins == 0).sum())
-    return {**interval(right.tolist(), one.pairs.units), "n": right.size, "ties": ties}
+    right = pair_accuracy(scored.pairs.chosen, scored.pairs.rejected)
+    ties = int((scored.pairs.margins == 0).sum())
+    return {**interval(right.tolist(), scored.pairs.units), "n": right.size, "ties": ties}
 
 
-def tau(one: ScoredSet) -> doc.TauBlock:
+def tau_block(scored: ScoredSet) -> doc.TauBlock:
     """Measure Kendall's τ per prompt against the data's scores."""
-    taus, units = taus_of(one)
+    taus, units = taus_of(scored)
     if not taus:
         raise DataError("three or more scored responses a prompt")
     undefined = sum(map(math.isnan, taus))
     return {**interval(taus, units), "n": len(taus), "undefined": undefined}
 
 
-def taus_of(one: ScoredSet) -> tuple[list[float], list[str]]:
+def taus_of(scored: ScoredSet) -> tuple[list[float], list[str]]:
     """Return τ of every prompt with three or more scored responses, and its unit."""
-    places = one.graded(3)
-    rewards = [one.rows[i]["rewards"] for i in places]
-    return kendall_per_prompt(rewards, one.gold(places)), [one.units[i] for i in places]
+    places = scored.graded(3)
+    rewards = [scored.rows[i]["rewards"] for i in places]
+    return kendall_per_prompt(rewards, scored.gold(places)), [scored.units[i] for i in places]
 
 
-def norms(one: ScoredSet, train: ScoredSet | None) -> SplitNorms:
+def norms_block(scored: ScoredSet, train: ScoredSet | None) -> SplitNorms:
     """Measure norms of hidden states and effective rank, and their shift from the training data."""
-    block = _norms(one)
+    block = _norms(scored)
     if train is not None:
-        block["shift"] = _shift(one, train)
+        block["shift"] = _shift(scored, train)
     return block
 
 
-def _norms(one: ScoredSet) -> SplitNorms:
-    chosen, rejected = one.states.pairs() or (None, None)
+def _norms(scored: ScoredSet) -> SplitNorms:
+    chosen, rejected = scored.states.pairs() or (None, None)
     found = split_norms(
-        one.states.hidden, pre_norm=one.states.before_norm, chosen=chosen, rejected=rejected
+        scored.states.hidden, pre_norm=scored.states.before_norm, chosen=chosen, rejected=rejected
     )
-    return {"responses": len(one.states.hidden), **found}
+    return {"responses": len(scored.states.hidden), **found}
 
 
-def _shift(one: ScoredSet, train: ScoredSet) -> NormShifts:
-    here, there = one.states, train.states
+def _shift(scored: ScoredSet, train: ScoredSet) -> NormShifts:
+    here, there = scored.states, train.states
     hidden = norm_shift(norm_statistics(here.hidden), norm_statistics(there.hidden))
     found: NormShifts = {"hidden": block_of(ShiftBlock, hidden)}
     if here.before_norm is not None and there.before_norm is not None:
         stats = (norm_statistics(here.before_norm), norm_statistics(there.before_norm))
         found["pre_norm"] = block_of(ShiftBlock, norm_shift(*stats))
-    gap, known_gap = (_norms(side)["difference"] for side in (one, train))
+    gap, known_gap = (_norms(side)["difference"] for side in (scored, train))
     if gap is not None and known_gap is not None:
         shift = norm_shift(Moments(**gap), Moments(**known_gap))
         found["difference"] = block_of(ShiftBlock, shift)
@@ -154,10 +154,10 @@ def _shift(one: ScoredSet, train: ScoredSet) -> NormShifts:
     return found
 
 
-def rewards(one: ScoredSet) -> doc.RewardsBlock:
+def rewards_block(scored: ScoredSet) -> doc.RewardsBlock:
     """Describe the distributions of all rewards, and of each source's."""
-    values = one.rewards()
-    named = [source for prompt in one.prompts for source in prompt.sources]
+    values = scored.rewards()
+    named = [source for prompt in scored.prompts for source in prompt.sources]
     known = np.array([source is not None for source in named])
     sources = [source for source in named if source is not None]
     by_source = reward_distributions(values[known], sources) if sources else {}
@@ -169,17 +169,19 @@ def rewards(one: ScoredSet) -> doc.RewardsBlock:
     }
 
 
-def length(one: ScoredSet) -> doc.LengthBlock:
-    """Ask whether the reward follows the response's own tokens, and the data's score does."""
-    tokens = one.tokens()
-    units = [unit for unit, row in zip(one.units, one.rows, strict=True) for _ in row["rewards"]]
-    reward = length_correlation(one.rewards(), tokens, units)
+def length_block(scored: ScoredSet) -> doc.LengthBlock:
+    """Correlate rewards, and the data's scores, with the responses' own tokens."""
+    tokens = scored.tokens()
+    units = [
+        unit for unit, row in zip(scored.units, scored.rows, strict=True) for _ in row["rewards"]
+    ]
+    reward = length_correlation(scored.rewards(), tokens, units)
     found: doc.LengthBlock = {"reward": block_of(doc.CorrelationBlock, reward)}
-    if all(prompt.scores for prompt in one.prompts):
-        gold = [value for prompt in one.prompts for value in prompt.scores]
+    if all(prompt.scores for prompt in scored.prompts):
+        gold = [value for prompt in scored.prompts for value in prompt.scores]
         found["gold"] = block_of(doc.CorrelationBlock, length_correlation(gold, tokens, units))
-    if any(prompt.pairs for prompt in one.prompts):
-        pairs = one.pairs
+    if any(prompt.pairs for prompt in scored.prompts):
+        pairs = scored.pairs
         shorter = accuracy_when_shorter_chosen(
             pairs.chosen, pairs.rejected, pairs.chosen_tokens, pairs.rejected_tokens
         )
@@ -187,25 +189,25 @@ def length(one: ScoredSet) -> doc.LengthBlock:
     return found
 
 
-def similar_pairs(one: ScoredSet) -> doc.SimilarPairsBlock:
+def similar_pairs_block(scored: ScoredSet) -> doc.SimilarPairsBlock:
     """Measure accuracy by how alike a pair's responses are (cosine of word bigrams)."""
-    found = similar_pair_accuracy(one.pairs.chosen, one.pairs.rejected, one.similarity)
+    found = similar_pair_accuracy(scored.pairs.chosen, scored.pairs.rejected, scored.similarity)
     return block_of(doc.SimilarPairsBlock, found, "correct")
 
 
-def flipped_pairs(one: ScoredSet) -> doc.FlippedPairsBlock:
-    """Ask whether flipped training labels were learnt by heart."""
-    flags = one.pairs.flipped
+def flipped_pairs_block(scored: ScoredSet) -> doc.FlippedPairsBlock:
+    """Measure whether flipped training labels were learnt by heart."""
+    flags = scored.pairs.flipped
     if None in flags or not any(flags):
         raise DataError("pairs with a column `flipped` that says which labels were flipped")
-    found = flipped_pair_agreement(one.pairs.margins, np.array(flags, dtype=bool))
+    found = flipped_pair_agreement(scored.pairs.margins, np.array(flags, dtype=bool))
     return block_of(doc.FlippedPairsBlock, found, "sees_clean")
 
 
-def as_log_odds(one: ScoredSet) -> doc.LogOddsBlock:
+def calibration_block(scored: ScoredSet) -> doc.LogOddsBlock:
     """Calibrate on half of the prompts, as it is and after one temperature of the other half."""
-    judged, fitted = one.halves()
-    pairs, units = one.pairs, np.array(one.pairs.units, dtype=object)
+    judged, fitted = scored.halves()
+    pairs, units = scored.pairs, np.array(scored.pairs.units, dtype=object)
     as_is = block_of(doc.CalibrationBlock, calibration(pairs.margins[judged]))
     try:
         after = calibration_after_temperature(
@@ -223,31 +225,31 @@ def as_log_odds(one: ScoredSet) -> doc.LogOddsBlock:
 # What would break first
 
 
-def edits(one: ScoredSet, reference: ScoredSet | None) -> doc.EditsBlock:
+def edits_block(scored: ScoredSet, reference: ScoredSet | None) -> doc.EditsBlock:
     """Measure how edits that should not decide move the reward; against a reference if given."""
-    if not one.plan.probed:
+    if not scored.plan.probed:
         raise DataError(NOT_PROBED)
-    if not any(row["edits"] for row in one.rows):
+    if not any(row["edits"] for row in scored.rows):
         raise DataError("responses that are text; none here could be edited")
     if reference is None:
-        margins, texts = one.pairs.margins, _edited(one, _edited_places(one, one, None))
+        margins, texts = scored.pairs.margins, _edited(scored, _edited_places(scored, scored, None))
         profile = edit_profile(margins, margins, texts, texts)
         plain = {name: _effect(name, effect) for name, effect in profile.edits.items()}
         return {"margin": profile.reference_margin, "reference": None, "edits": plain}
-    judged, fitted = one.halves()
-    places = _edited_places(one, reference, one.judged_half())
-    after, after0 = _edited(one, places), _edited(reference, places)
-    mine, theirs = one.pairs.margins, reference.pairs.margins
+    judged, fitted = scored.halves()
+    places = _edited_places(scored, reference, scored.judged_half())
+    after, after0 = _edited(scored, places), _edited(reference, places)
+    mine, theirs = scored.pairs.margins, reference.pairs.margins
     scale = scale_control(mine[fitted], theirs[fitted])
     scaled, unscaled = (
         edit_profile(mine[judged], theirs[judged], after, after0, scale=c) for c in (scale, 1.0)
     )
-    units = [unit for unit, yes in zip(one.pairs.units, judged, strict=True) if yes]
+    units = [unit for unit, yes in zip(scored.pairs.units, judged, strict=True) if yes]
     found: dict[str, doc.EditBlock] = {
         name: {
             **_effect(name, effect),
             "reference_shift": effect.reference_shift,
-            "attenuation": interval(effect.per_response, [one.units[i] for i in places[name]]),
+            "attenuation": interval(effect.per_response, [scored.units[i] for i in places[name]]),
             "attenuation_unscaled": unscaled.edits[name].attenuation,
         }
         for name, effect in scaled.edits.items()
@@ -273,14 +275,14 @@ def _effect(name: str, effect: EditEffect) -> doc.EditBlock:
 
 
 def _edited_places(
-    one: ScoredSet, other: ScoredSet, half: frozenset[str] | None
+    scored: ScoredSet, other: ScoredSet, half: frozenset[str] | None
 ) -> dict[str, list[int]]:
     """Return by edit the prompts, perhaps only of one half, whose edited response both scored."""
     return {
         name: [
             i
-            for i, unit in enumerate(one.units)
-            if name in one.rows[i]["edits"]
+            for i, unit in enumerate(scored.units)
+            if name in scored.rows[i]["edits"]
             and name in other.rows[i]["edits"]
             and (half is None or unit in half)
         ]
@@ -288,35 +290,35 @@ def _edited_places(
     }
 
 
-def _edited(one: ScoredSet, places: Mapping[str, Sequence[int]]) -> dict[str, Edited]:
+def _edited(scored: ScoredSet, places: Mapping[str, Sequence[int]]) -> dict[str, Edited]:
     """Return rewards before and after each edit."""
     return {
         name: Edited(
-            [one.rows[i]["rewards"][starting_point(one.prompts[i])] for i in found],
-            [one.rows[i]["edits"][name] for i in found],
+            [scored.rows[i]["rewards"][starting_point(scored.prompts[i])] for i in found],
+            [scored.rows[i]["edits"][name] for i in found],
         )
         for name, found in places.items()
         if found
     }
 
 
-def probes(one: ScoredSet) -> dict[str, doc.ProbeBlock]:
+def probes_block(scored: ScoredSet) -> dict[str, doc.ProbeBlock]:
     """Place fixed probes and given answers among the real responses of their prompts."""
     values: dict[str, list[tuple[int, float]]] = {}
-    for i, row in enumerate(one.rows):
+    for i, row in enumerate(scored.rows):
         for name, value in row["probes"].items():
             values.setdefault(name, []).append((i, value))
         for name, given in row["given"].items():
             values.setdefault(f"given: {name}", []).extend((i, value) for value in given)
-    if not values and not one.plan.probed:
+    if not values and not scored.plan.probed:
         raise DataError(NOT_PROBED)
     if not values:
         raise DataError("prompts and responses that are text; none here could be probed")
     found: dict[str, doc.ProbeBlock] = {}
     for name, rows in values.items():
-        real = [one.rows[i]["rewards"] for i, _ in rows]
+        real = [scored.rows[i]["rewards"] for i, _ in rows]
         result = probe_results({name: [value for _, value in rows]}, real)[name]
-        units = [one.units[i] for i, _ in rows]
+        units = [scored.units[i] for i, _ in rows]
         found[name] = {
             "beats_all": interval(result.beats_all_per_prompt, units),
             "quantile": interval(result.quantile_per_prompt, units),
@@ -325,13 +327,13 @@ def probes(one: ScoredSet) -> dict[str, doc.ProbeBlock]:
     return found
 
 
-def optimization(one: ScoredSet) -> doc.BestOfNBlock:
+def best_of_n_block(scored: ScoredSet) -> doc.BestOfNBlock:
     """Take best-of-n by the reward, in the data's score: the curve, its fit and where it peaks."""
-    usable = one.graded(FEWEST)
+    usable = scored.graded(FEWEST)
     if not usable:
         raise DataError(f"{FEWEST} or more scored responses a prompt")
-    proxy, gold = [one.rows[i]["rewards"] for i in usable], one.gold(usable)
-    units = [one.units[i] for i in usable]
+    proxy, gold = [scored.rows[i]["rewards"] for i in usable], scored.gold(usable)
+    units = [scored.units[i] for i in usable]
     fewest = min(map(len, gold))
     ns = [2**k for k in range(fewest.bit_length())]
     values = best_of_n(proxy, gold, ns)
@@ -352,6 +354,6 @@ def optimization(one: ScoredSet) -> doc.BestOfNBlock:
             "peak_gain": fit.peak_gain,
         },
         "prompts": len(usable),
-        "left_out": len(one.prompts) - len(usable),
+        "left_out": len(scored.prompts) - len(usable),
         "samples": fewest,
     }

@@ -13,9 +13,9 @@ from trueward.data.messages import as_messages, as_text, checked_turns
 from trueward.data.pairs import paired_prompts
 from trueward.diagnostics import EDITS, PROBES
 from trueward.errors import DataError, InputError
-from trueward.evaluate.scoring import Setting
 from trueward.goldworld import build_scenarios
 from trueward.runs import rows_digest
+from trueward.settings import Setting
 from trueward.types import Prompt, Scenarios, Turns
 
 T = TypeVar("T")
@@ -28,22 +28,22 @@ TRAIN_ROWS = 1000
 STATES = 600
 """Most responses a set whose hidden states are kept: norms and rank settle long before."""
 TOKENS = "of the response alone"
-"""The meaning of `tokens` in a row; rows that counted the prompt as well are made anew."""
+"""The tokens that a row counts; rows that counted the prompt's as well are made anew."""
 
 
 @dataclass(frozen=True)
 class PromptSet:
-    """One set of data, read."""
+    """A set of data to diagnose on."""
 
     name: str
     source: str
     prompts: tuple[Prompt, ...]
     left_out: Mapping[str, int]
-    """Reason to count."""
+    """Counts of rows or prompts by the reason why they were left out."""
 
     @property
     def digest(self) -> str:
-        """Digest of all that is scored."""
+        """The digest of all that is scored, and of its labels."""
         return rows_digest(
             {
                 "name": "",
@@ -143,7 +143,7 @@ def state_sample(prompts: Sequence[Prompt]) -> Sequence[Prompt]:
 
 
 GivenAnswers: TypeAlias = Mapping[str, Sequence[tuple[str, Turns]]]
-"""By a prompt's text: names and answers."""
+"""Names and texts of the answers that were given, by prompt (`_key`)."""
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ class Plan:
 def plans_of(
     sets: Sequence[PromptSet], train: PromptSet | None, answers: str | None, probed: int
 ) -> dict[str, Plan]:
-    """Return a plan a set, the training data's first: without edits, probes or given answers.
+    """Return the plan of every set; the training data's has no edits, probes or given answers.
 
     Args:
         sets: what to diagnose on.

@@ -1,4 +1,4 @@
-"""Sets with the scores of one model: rewards and hidden states, kept in files."""
+"""Rewards and hidden states of a set under one model, kept in files."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -28,12 +28,15 @@ class RewardRow(TypedDict):
 
     name: str
     rewards: list[float]
-    """Of its responses."""
+    """Rewards of its responses, in their order."""
     tokens: list[int]
     """Tokens of each response alone, with what closes it, before any truncation."""
     edits: dict[str, float]
+    """Reward of the edited response, by edit."""
     probes: dict[str, float]
+    """Reward of a fixed text, by probe."""
     given: dict[str, list[float]]
+    """Rewards of the answers that were given for the prompt, by name."""
 
 
 class LengthFacts(TypedDict):
@@ -47,31 +50,26 @@ class LengthFacts(TypedDict):
 
 @dataclass(frozen=True)
 class SetFiles:
-    """The files of one model and one set."""
+    """The files of one model's scores of one set."""
 
     folder: Path
     name: str
 
     @property
     def rows(self) -> RowFile:
-        """Rewards, and the record of what they were made of."""
+        """The rewards, with the record of what they were made of."""
         stem = f"{self.name}.rewards"
         return RowFile(self.folder / f"{stem}.jsonl", self.folder / f"{stem}.record.json")
 
     @property
     def states(self) -> Path:
-        """Hidden states of a sample of the responses."""
+        """The file of the hidden states of a sample of the responses."""
         return self.folder / f"{self.name}.states.safetensors"
 
     def remove(self) -> None:
         """Remove them all."""
         self.rows.remove()
         self.states.unlink(missing_ok=True)
-
-
-def set_files(model: RewardModel, output: Path, name: str) -> SetFiles:
-    """Return the files of one model and one set below `output`."""
-    return SetFiles(output / folder_name(model.label), name)
 
 
 @dataclass(frozen=True)
@@ -99,16 +97,18 @@ class States:
 
 @dataclass(frozen=True)
 class ScoredPairs:
-    """Chosen against rejected: columns with one row a pair."""
+    """The pairs of a set with their rewards: columns with one row a pair."""
 
     chosen: ndarray
     rejected: ndarray
     chosen_tokens: ndarray
     rejected_tokens: ndarray
     units: Sequence[str]
+    """Prompt of each pair: what resampling and splitting move together."""
     flipped: Sequence[bool | None]
+    """True where the label was flipped, None where the data does not say."""
     places: Sequence[tuple[int, int, int]]
-    """Of the prompt, of its chosen and of its rejected response."""
+    """Places of the prompt, of its chosen and of its rejected response."""
 
     @property
     def margins(self) -> ndarray:
@@ -128,12 +128,12 @@ class ScoredSet:
 
     @property
     def set(self) -> PromptSet:
-        """The data."""
+        """The data that was scored."""
         return self.plan.set
 
     @property
     def prompts(self) -> Sequence[Prompt]:
-        """In the order of the rows."""
+        """The prompts, in the order of the rows."""
         return self.set.prompts
 
     @cached_property
@@ -164,7 +164,7 @@ class ScoredSet:
 
     @cached_property
     def similarity(self) -> list[float]:
-        """Of each pair's responses, by words alone."""
+        """The likeness of each pair's responses, by words alone."""
         return [
             bigram_cosine(*(plain_text(self.prompts[i].responses[k]) for k in (a, b)))
             for i, a, b in self.pairs.places
@@ -206,10 +206,10 @@ class ScoredSet:
 
 def score_set(model: RewardModel, plan: Plan, output: Path, begin: Begin) -> ScoredSet:
     """Score what is missing of a set; read what is there."""
-    files, name = set_files(model, output, plan.set.name), f"{model.label} · {plan.set.name}"
-    rows = files.rows
+    files = SetFiles(output / folder_name(model.label), plan.set.name)
+    rows, name = files.rows, f"{model.label} · {plan.set.name}"
     if not rows.path.exists():
-        if not rows.part.exists():  # states without rows are of who knows what
+        if not rows.part.exists():  # states without rows may be of another model
             files.states.unlink(missing_ok=True)
         _write_rewards(model, plan, rows, name, begin)
     sample = state_sample(plan.set.prompts)

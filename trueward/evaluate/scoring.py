@@ -1,22 +1,18 @@
-"""Scoring with a model: how it scores, what it is known by, and rewards for rows of one's own."""
+"""Scoring with a model: rewards of rows, in files that a later call goes on with, and digests."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
 
 from trueward.data.prompts import REWARD_COLUMNS, read_prompts, response_columns
 from trueward.errors import DataError, InputError, ModelError
 from trueward.models import ADAPTER_FILE, checkpoint_file, read_object
 from trueward.runs import Advance, Begin, RowFile, check_free, check_same, rows_digest, silent
 from trueward.scorer import Scorer
-from trueward.settings import ScoreSettings
+from trueward.settings import ScoreSettings, Setting
 from trueward.types import Prompt, Row
-
-Setting: TypeAlias = str | int | bool | None
-"""A setting or a digest that a later call must share to go on with scores."""
 
 
 class RewardModel:
@@ -28,7 +24,7 @@ class RewardModel:
 
     @cached_property
     def scorer(self) -> Scorer:
-        """The model, loaded; ModelError if it is no reward model."""
+        """The loaded model; ModelError if it is no reward model."""
         return self.settings.load(self.path)
 
     def release(self) -> None:
@@ -50,7 +46,7 @@ def folder_name(label: str) -> str:
 
 @dataclass(frozen=True)
 class Lengths:
-    """Lengths of the sequences that are to be scored."""
+    """Counts and lengths of the sequences that are to be scored."""
 
     responses: int
     truncated: int
@@ -66,22 +62,22 @@ def check_lengths(scorer: Scorer, prompts: Iterable[Prompt]) -> Lengths:
             that cannot be encoded.
     """
     counted = over = longest = 0
-    worst = ""
-    for one in prompts:
-        for response in one.responses:
+    longest_at = ""
+    for prompt in prompts:
+        for response in prompt.responses:
             try:
-                ids = scorer.encode(one.prompt, response)
+                ids = scorer.encode(prompt.prompt, response)
             except DataError as error:
-                raise DataError(f"{one.where}: {error}") from error
+                raise DataError(f"{prompt.where}: {error}") from error
             counted += 1
             over += scorer.encoder.excess(ids) > 0
             if len(ids) > longest:
-                longest, worst = len(ids), one.where
+                longest, longest_at = len(ids), prompt.where
     if over and scorer.encoder.truncation == "error":
         raise DataError(
             f"{over:,} of {counted:,} sequences are longer than max_length="
-            f"{scorer.encoder.max_length} tokens (the longest, {longest:,}, is of {worst}); raise "
-            "--max_length as far as the model allows, or cut them with --truncation "
+            f"{scorer.encoder.max_length} tokens (the longest, {longest:,}, is of {longest_at}); "
+            "raise --max_length as far as the model allows, or cut them with --truncation "
             "truncate_left or truncate_right"
         )
     return Lengths(counted, over, longest)
@@ -108,18 +104,18 @@ def write_scores(
         begin: told how many responses were done before; what it returns is told of the others.
     """
 
-    def scored(chunk: list[Prompt], advance: Advance) -> Iterable[Row]:
-        asked, groups = [one.prompt for one in chunk], [one.responses for one in chunk]
-        return map(row, chunk, scorer.score_groups(asked, groups, advance=advance))
+    def rows_of(chunk: list[Prompt], advance: Advance) -> Iterable[Row]:
+        texts, responses = [p.prompt for p in chunk], [p.responses for p in chunk]
+        return map(row, chunk, scorer.score_groups(texts, responses, advance=advance))
 
     return out.write(
-        prompts, scored, identity, facts, size=lambda one: len(one.responses), begin=begin
+        prompts, rows_of, identity, facts, size=lambda prompt: len(prompt.responses), begin=begin
     )
 
 
 @dataclass(frozen=True)
 class ScoredRows:
-    """Rows with rewards, written."""
+    """A file of rows with rewards that was written."""
 
     path: Path
     rows: int
@@ -174,9 +170,9 @@ def score_rows(
     check_free(path, overwrite=overwrite)
     if not path.absolute().parent.is_dir():
         raise InputError(f"{path}: there is no folder {path.absolute().parent}; make it first")
-    made_of = rows_identity(model, read(source), settings) | dict(identity or {})
+    sources = rows_identity(model, read(source), settings) | dict(identity or {})
     if out.part.exists() and not overwrite:
-        check_same(out.part, out.record, made_of)
+        check_same(out.part, out.record, sources)
     scorer = settings.load(model)
     lengths = check_lengths(scorer, read(source))
     if overwrite:
@@ -187,7 +183,7 @@ def score_rows(
         read(source),
         row,
         out,
-        made_of,
+        sources,
         known | {"settings": asdict(settings), **(facts or {})},
         lambda done: begin(path.name, lengths.responses, done),
     )
@@ -202,12 +198,12 @@ def reward_file(path: Path) -> RowFile:
 def rows_identity(
     model: str, rows: Iterable[Prompt], settings: ScoreSettings
 ) -> dict[str, Setting]:
-    """Return what two sittings that score rows must share."""
-    data = rows_digest(dict(one.extras) for one in rows)
+    """Return what two sittings that score rows must share: data, model and settings."""
+    data = rows_digest(dict(row.extras) for row in rows)
     return {"data": data, "model": model_digest(model), **settings.identity()}
 
 
-# Digests: one sitting knows by them that it goes on with another's model and data
+# Digests, by which a sitting knows that it goes on with the same model
 
 CHECKPOINT_FILES = (
     "config.json",
@@ -223,8 +219,8 @@ CHECKPOINT_FILES = (
     "trueward.json",
 )
 """The files of a checkpoint on which its rewards depend."""
-_WHOLE = 64 * 2**20
-_BLOCK = 2**20
+_WHOLE, _BLOCK = 64 * 2**20, 2**20
+"""Bytes of the largest file that is read whole, and of the blocks of a larger one."""
 
 
 def model_digest(path: str) -> str:
@@ -251,15 +247,15 @@ def _folder_digest(folder: Path) -> str:
 
 def _file_digest(file: Path) -> bytes:
     size = file.stat().st_size
-    found = hashlib.sha256(str(size).encode())
+    digest = hashlib.sha256(str(size).encode())
     with file.open("rb") as stream:
         if size <= _WHOLE:
-            found.update(stream.read())
+            digest.update(stream.read())
         else:
             for block in range(64):
                 stream.seek(block * (size - _BLOCK) // 63)
-                found.update(stream.read(_BLOCK))
-    return found.digest()
+                digest.update(stream.read(_BLOCK))
+    return digest.digest()
 
 
 def _hub_commit(name: str) -> str:
