@@ -1,4 +1,4 @@
-"""Prompts and responses to token ids, one or a whole data set, and the over-length policy."""
+"""Encoding of prompts and responses as token ids, one or a whole data set, within a length."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ from trueward.types import Message, Row, Turns
 
 TRUNCATIONS = ("drop", "truncate_left", "truncate_right", "error")
 
-
 PROMPT = "prompt_length"
 _FATE, _LONGEST = "_fate", "_longest"
+"""Columns while pairs are encoded: what became of a pair, and its longer side's tokens."""
 _PAIR = ("prompt", "chosen", "rejected")
 _TEXT = (*_PAIR, *TEMPLATE_COLUMNS)
 
@@ -47,7 +47,7 @@ DEFAULT_CHAT_TEMPLATE = """\
 
 @dataclass(frozen=True)
 class Encoder:
-    """The way that text and messages become token ids.
+    """An encoder of text and messages as token ids, within a greatest length.
 
     Text is joined verbatim, prompt then response, and closed by the EOS token unless it ends on it
     or the tokenizer adds a closing token of its own ([SEP], or T5's EOS). Messages go through the
@@ -178,10 +178,10 @@ class Encoder:
 
 @dataclass(frozen=True)
 class LengthReport:
-    """A count of what the over-length policy did. Lengths are in tokens."""
+    """Counts of what the over-length policy kept, cut and left out. Lengths are in tokens."""
 
     unit: str
-    """`pairs` or `responses`."""
+    """The things that are counted: `pairs` or `responses`."""
     total: int
     kept: int
     max_length: int | None

@@ -29,7 +29,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "scores": ("scores", "ratings", "rewards"),
     "ranks": ("ranks", "rankings"),
 }
-"""Names recognised for each role, the preferred one first."""
+"""Column names that are recognised for each role, the preferred one first."""
 
 TEMPLATE_COLUMNS = ("tools", "chat_template_kwargs")
 """Arguments of the chat template that a row may carry."""
@@ -102,16 +102,16 @@ _NESTED_ROLES = ("response", "source", "score", "rank")
 
 @dataclass(frozen=True)
 class Form:
-    """A recognised shape."""
+    """The form in which rows hold preferences, as it was recognised."""
 
     kind: str
     """`tokenized pairs`, `transcript pairs`, `pairs`, `response lists` or `one response a row`."""
     roles: Mapping[str, str]
-    """Role to column, the roles that this shape reads."""
+    """Columns by role, of the roles that this form reads."""
     nested: Mapping[str, str] = field(default_factory=dict)
-    """Role to key inside each response of a list, where the caller says so."""
+    """Keys inside each response of a list by role, where the caller says so."""
     also_read: tuple[str, ...] = ()
-    """Further columns read under their own names."""
+    """Further columns that are read, under their own names."""
 
     def unused(self, names: Iterable[str]) -> tuple[str, ...]:
         """Return the columns that nothing reads."""
@@ -120,10 +120,10 @@ class Form:
 
 
 def recognise(rows: Dataset, columns: Mapping[str, str] | None, name: str) -> Form:
-    """Recognise the shape of `rows`; `columns` (role to column) goes before the known names.
+    """Recognise the form of `rows`; `columns` (role to column) goes before the known names.
 
     Raises:
-        DataError: no known shape, or `columns` names what is not there.
+        DataError: no known form, or `columns` names what is not there.
     """
     names, given = rows.column_names, dict(columns or {})
     nested = {r: c for r, c in given.items() if r in _NESTED_ROLES and c not in names}
@@ -142,7 +142,7 @@ def _pair_form(rows: Dataset, roles: Mapping[str, str], name: str) -> Form | Non
     ids = next((pair for pair in TOKENIZED if set(pair) <= set(names)), None)
     if ids is not None:
         masks = tuple(column.replace("input_ids", "attention_mask") for column in ids)
-        roles = _only(roles, (*IDENTITY, *SCORES)) | {"chosen": ids[0], "rejected": ids[1]}
+        roles = _selected(roles, (*IDENTITY, *SCORES)) | {"chosen": ids[0], "rejected": ids[1]}
         return Form("tokenized pairs", roles, {}, (*also_read, *masks))
     if not {"chosen", "rejected"} & set(roles) and (older := _j_k_columns(names, name)):
         roles = {**roles, "chosen": older[0], "rejected": older[1]}
@@ -152,19 +152,19 @@ def _pair_form(rows: Dataset, roles: Mapping[str, str], name: str) -> Form | Non
         is_transcript(rows[0][roles[side]]) for side in ("chosen", "rejected")
     )
     kind = "transcript pairs" if transcripts else "pairs"
-    return Form(kind, _only(roles, _PAIR_ROLES), {}, also_read)
+    return Form(kind, _selected(roles, _PAIR_ROLES), {}, also_read)
 
 
 def _group_form(roles: Mapping[str, str], nested: Mapping[str, str]) -> Form | None:
     also_read = (*TEMPLATE_COLUMNS, "weight")
     if {"prompt", "responses"} <= set(roles):
-        return Form("response lists", _only(roles, _LIST_ROLES), nested, also_read)
+        return Form("response lists", _selected(roles, _LIST_ROLES), nested, also_read)
     if {"prompt", "response"} <= set(roles) and {"score", "rank"} & set(roles):
-        return Form("one response a row", _only(roles, _ROW_ROLES), {}, also_read)
+        return Form("one response a row", _selected(roles, _ROW_ROLES), {}, also_read)
     return None
 
 
-def _only(roles: Mapping[str, str], wanted: Iterable[str]) -> dict[str, str]:
+def _selected(roles: Mapping[str, str], wanted: Iterable[str]) -> dict[str, str]:
     return {role: roles[role] for role in wanted if role in roles}
 
 

@@ -1,4 +1,4 @@
-"""Rows from wherever preference data is kept."""
+"""Reading of rows: files, folders, and data sets on the hub."""
 
 import gzip
 import json
@@ -28,7 +28,7 @@ from trueward.types import Row
 _TEXT_ROLES = ("prompt", "chosen", "rejected", "response")
 _NUMBER_ROLES = ("chosen_score", "rejected_score", "score", "rank")
 _DEPTH = 100
-"""Most brackets within one another."""
+"""Most brackets within one another that JSON may have."""
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
 

@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from datasets import Dataset
 
@@ -46,14 +46,14 @@ PairOrReason: TypeAlias = Row | str
 
 @dataclass(frozen=True)
 class PairingReport:
-    """A count of the rows that became pairs, and of those that did not."""
+    """Counts of the rows that became pairs, and of those that did not."""
 
     form: str
-    """The rows' kind of form."""
+    """The form in which the rows came, as `Form.kind` names it."""
     rows: int
     pairs: int
     left_out: Mapping[str, int] = field(default_factory=dict)
-    """Reason to count; the reason names the unit (rows, prompts, responses or pairs)."""
+    """Counts by reason; the reason names the unit (rows, prompts, responses or pairs)."""
     unused_columns: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -97,9 +97,9 @@ def to_pairs(
     unused = form.unused(rows.column_names)
     if rule is not None:
         _check_rule(rule, form, rows.column_names, name)
-    same = None if rule is not None and rule.needs_scores else _pairs_already(rows, form)
-    if same is not None:
-        return same, PairingReport(form.kind, len(rows), len(rows), {}, unused)
+    whole = None if rule is not None and rule.needs_scores else _pairs_already(rows, form)
+    if whole is not None:
+        return whole, PairingReport(form.kind, len(rows), len(rows), {}, unused)
     rule = rule or PairRule()
     left_out: Counter[str] = Counter()
     if form.kind in PAIR_READERS:
@@ -132,54 +132,54 @@ def paired_prompts(rows: Dataset, name: str) -> tuple[list[Prompt], dict[str, in
     left_out: Counter[str] = Counter()
     if form.kind in PAIR_READERS:
         read = _read_pairs(rows, form, PairRule(), left_out, name)
-        found = [_prompt_of_pair(number, row, pair, name) for number, row, pair in read]
+        prompts = [_prompt_of_pair(number, row, pair, name) for number, row, pair in read]
     else:
-        found = list(_prompts_with_pairs(rows, form, left_out, name))
-    if not found:
+        prompts = list(_prompts_with_pairs(rows, form, left_out, name))
+    if not prompts:
         raise DataError(f"{name}: nothing left to score of {len(rows):,} rows ({form.kind})")
-    return found, dict(left_out)
+    return prompts, dict(left_out)
 
 
 def pairs_of_prompts(
     prompts: Iterable[Prompt], rule: PairRule, left_out: Counter[str]
 ) -> Iterator[Row]:
     """Yield the pairs of each prompt by the rule, as rows."""
-    for index, one in enumerate(prompts):
-        if len(one.responses) < 2:
+    for index, prompt in enumerate(prompts):
+        if len(prompt.responses) < 2:
             left_out["prompts with fewer than two responses"] += 1
             continue
-        drawn, skipped = rule.draw(one.scores, one.responses, index)
+        drawn, skipped = rule.draw(prompt.scores, prompt.responses, index)
         left_out.update(skipped)
         for better, worse in drawn:
-            yield _pair_row(one, better, worse, rule)
+            yield _pair_row(prompt, better, worse, rule)
 
 
-def _pair_row(one: Prompt, better: int, worse: int, rule: PairRule) -> Row:
-    row: dict[str, Any] = {
-        "prompt": one.prompt,
-        "chosen": one.responses[better],
-        "rejected": one.responses[worse],
-        "prompt_id": one.id,
-        "chosen_score": one.scores[better],
-        "rejected_score": one.scores[worse],
+def _pair_row(prompt: Prompt, better: int, worse: int, rule: PairRule) -> Row:
+    row: dict[str, object] = {
+        "prompt": prompt.prompt,
+        "chosen": prompt.responses[better],
+        "rejected": prompt.responses[worse],
+        "prompt_id": prompt.id,
+        "chosen_score": prompt.scores[better],
+        "rejected_score": prompt.scores[worse],
     }
-    if one.sources[better] is not None or one.sources[worse] is not None:
-        row |= {"chosen_source": one.sources[better], "rejected_source": one.sources[worse]}
-    return row | rule.columns(one.scores[better] - one.scores[worse]) | dict(one.extras)
+    if prompt.sources[better] is not None or prompt.sources[worse] is not None:
+        row |= {"chosen_source": prompt.sources[better], "rejected_source": prompt.sources[worse]}
+    return row | rule.columns(prompt.scores[better] - prompt.scores[worse]) | dict(prompt.extras)
 
 
 def _prompts_with_pairs(
     rows: Dataset, form: Form, left_out: Counter[str], name: str
 ) -> Iterator[Prompt]:
-    for number, one in enumerate(PROMPT_READERS[form.kind](rows, form, left_out, name)):
-        if not one.responses:
+    for number, prompt in enumerate(PROMPT_READERS[form.kind](rows, form, left_out, name)):
+        if not prompt.responses:
             left_out["prompts without responses"] += 1
             continue
         drawn: Drawn = ([], {})
-        if len(one.responses) > 1:
-            drawn = PairRule().draw(one.scores, one.responses, number)
+        if len(prompt.responses) > 1:
+            drawn = PairRule().draw(prompt.scores, prompt.responses, number)
         left_out.update({f"pairs: {why}": count for why, count in drawn[1].items() if count})
-        yield replace(one, id=number, pairs=tuple(drawn[0]), where=f"{name}: prompt {number}")
+        yield replace(prompt, id=number, pairs=tuple(drawn[0]), where=f"{name}: prompt {number}")
 
 
 def _prompt_of_pair(number: int, row: Row, pair: Row, name: str) -> Prompt:
@@ -282,7 +282,7 @@ def _transcript_pair(
 
 def _tokenized_pair(row: Row, roles: Mapping[str, str], rule: PairRule, where: str) -> PairOrReason:
     """Read token ids of both sides; ids under a zero of the attention mask are padding and go."""
-    pair: dict[str, Any] = {}
+    pair: dict[str, list[int]] = {}
     for side in SIDES:
         column = roles[side]
         ids, mask = row[column], row.get(column.replace("input_ids", "attention_mask"))
@@ -322,23 +322,22 @@ def _with_carried(
     texts: Row, row: Row, roles: Mapping[str, str], rule: PairRule, where: str
 ) -> PairOrReason:
     """Add what the row brings beside its responses, and what the rule makes of its scores."""
-    pair: dict[str, Any] = {**texts}
-    for role in IDENTITY:
-        if role in roles:
-            pair[role] = row[roles[role]]
+    pair: dict[str, object] = {**texts}
+    pair |= {role: row[roles[role]] for role in IDENTITY if role in roles}
     pair |= {column: without_nulls(row[column]) for column in TEMPLATE_COLUMNS if column in row}
-    numbers = {column: column for column in PAIR_NUMBERS if column in row}
-    numbers |= {role: roles[role] for role in SCORES if role in roles}
-    for role, column in numbers.items():
-        pair[role] = checked_number(row[column], role, f"{where}, field {column!r}")
-        if math.isnan(pair[role]) and (role in PAIR_NUMBERS or rule.needs_scores):
+    columns = {column: column for column in PAIR_NUMBERS if column in row}
+    columns |= {role: roles[role] for role in SCORES if role in roles}
+    numbers = {}
+    for role, column in columns.items():
+        numbers[role] = checked_number(row[column], role, f"{where}, field {column!r}")
+        if math.isnan(numbers[role]) and (role in PAIR_NUMBERS or rule.needs_scores):
             return f"rows with null {role}"
     if not rule.needs_scores:
-        return pair
-    gap = pair["chosen_score"] - pair["rejected_score"]
+        return pair | numbers
+    gap = numbers["chosen_score"] - numbers["rejected_score"]
     if rule.min_gap > 0 and gap <= rule.min_gap:
         return rule.gap_too_small
-    return pair | rule.columns(gap)
+    return pair | numbers | rule.columns(gap)
 
 
 PAIR_READERS: Mapping[str, Callable[[Row, Mapping[str, str], PairRule, str], PairOrReason]] = {
@@ -346,4 +345,4 @@ PAIR_READERS: Mapping[str, Callable[[Row, Mapping[str, str], PairRule, str], Pai
     "transcript pairs": _transcript_pair,
     "tokenized pairs": _tokenized_pair,
 }
-"""Readers by the kind of form: (row, role to column, rule, where) to a pair or a reason."""
+"""Readers of a row as a pair, by the kind of form; they take row, columns by role, rule, where."""

@@ -42,7 +42,7 @@ def read_prompts(source: str) -> Iterator[Prompt]:
         DataError: naming the row and the field that is not what it must be.
     """
     for number, row in enumerate(stream_rows(source)):
-        yield _to_score(row, number, f"{source}: row {number}")
+        yield _prompt_to_score(row, number, f"{source}: row {number}")
 
 
 def response_columns(row: Mapping[str, object]) -> tuple[str, ...] | None:
@@ -50,7 +50,7 @@ def response_columns(row: Mapping[str, object]) -> tuple[str, ...] | None:
     return next((c for c in REWARD_COLUMNS if all(row.get(name) is not None for name in c)), None)
 
 
-def _to_score(row: Row, number: int, where: str) -> Prompt:
+def _prompt_to_score(row: Row, number: int, where: str) -> Prompt:
     columns = response_columns(row)
     if columns is None or row.get("prompt") is None:
         raise DataError(
@@ -94,7 +94,7 @@ def _list_prompts(rows: Dataset, form: Form, left_out: Counter[str], name: str) 
         prompt = checked_turns(row[roles["prompt"]], f"{where}, field {roles['prompt']!r}")
         prompt_id = row[roles["prompt_id"]] if "prompt_id" in roles else number
         entries = _entries(row, form, where)
-        yield _responded(
+        yield _with_responses(
             Prompt(prompt_id, prompt, (), extras=_extras(row), where=where),
             entries,
             roles["responses"],
@@ -123,7 +123,7 @@ def _gather_prompts(
         at = f"{name}: row {entries[0]['row']}, field {roles['prompt']!r}"
         prompt = checked_turns(row[roles["prompt"]], at)
         prompt_id = key if "prompt_id" in roles else number
-        yield _responded(
+        yield _with_responses(
             Prompt(prompt_id, prompt, (), extras=_extras(row), where=name),
             entries,
             roles["response"],
@@ -131,10 +131,10 @@ def _gather_prompts(
         )
 
 
-def in_messages(one: Prompt) -> Prompt:
+def in_messages(prompt: Prompt) -> Prompt:
     """Return the prompt with text made messages, of the user and the assistant."""
-    responses = tuple(as_messages(response, "assistant") for response in one.responses)
-    return replace(one, prompt=as_messages(one.prompt, "user"), responses=responses)
+    responses = tuple(as_messages(response, "assistant") for response in prompt.responses)
+    return replace(prompt, prompt=as_messages(prompt.prompt, "user"), responses=responses)
 
 
 def to_messages(rows: Dataset) -> Dataset:
@@ -148,7 +148,7 @@ def to_messages(rows: Dataset) -> Dataset:
 
 def _conversation(row: Row) -> Row:
     roles = {"prompt": "user", "chosen": "assistant", "rejected": "assistant"}
-    changed: dict[str, Any] = {
+    changed: dict[str, object] = {
         column: as_messages(row[column], role) for column, role in roles.items() if column in row
     }
     if "responses" in row:
@@ -174,30 +174,34 @@ def _entries(row: Row, form: Form, where: str) -> list[Row]:
                 f"one for each of {column!r}, got {described(values)}"
             )
     return [
-        {"rank": position + 1}
-        | {role: values[position] for role, values in lists.items()}
-        | _named_keys(item, form, where)
+        {
+            "rank": position + 1,
+            **{role: values[position] for role, values in lists.items()},
+            **_named_keys(item, form, where),
+        }
         for position, item in enumerate(items)
     ]
 
 
-def _named_keys(item: Any, form: Form, where: str) -> dict[str, Any]:
-    """Return the role and value of each known key of a nested response; a bare one as it is."""
+def _named_keys(item: Any, form: Form, where: str) -> Row:
+    """Return the value of each role in a nested response; any other is the response itself."""
     if not isinstance(item, dict) or "role" in item:
         return {"response": item}
-    found = resolve(item, form.nested, where)
-    if "response" not in found:
+    keys = resolve(item, form.nested, where)
+    if "response" not in keys:
         raise DataError(
             f"{where}, field {form.roles['responses']!r}: no response among {list(item)}"
         )
     return {
-        role: item[found[role]] for role in ("response", "source", "score", "rank") if role in found
+        role: item[keys[role]] for role in ("response", "source", "score", "rank") if role in keys
     }
 
 
-def _responded(bare: Prompt, entries: Sequence[Row], column: str, left_out: Counter[str]) -> Prompt:
+def _with_responses(
+    bare: Prompt, entries: Sequence[Row], column: str, left_out: Counter[str]
+) -> Prompt:
     """Add the responses that have text and score; all text, or all messages where any is."""
-    found = []
+    scored = []
     for entry in entries:
         at = f"{bare.where}: row {entry['row']}" if "row" in entry else bare.where
         kind = "score" if "score" in entry else "rank"
@@ -208,13 +212,14 @@ def _responded(bare: Prompt, entries: Sequence[Row], column: str, left_out: Coun
         turns = checked_turns(entry["response"], f"{at}, field {column!r}")
         source = entry.get("source")
         signed = score if kind == "score" else -score
-        found.append((turns, signed, None if source is None else str(source)))
-    responses, scores, sources = zip(*found, strict=True) if found else ((), (), ())
-    one = replace(bare, responses=responses, scores=scores, sources=sources)
-    return in_messages(one) if any(isinstance(t, list) for t in (one.prompt, *responses)) else one
+        scored.append((turns, signed, None if source is None else str(source)))
+    responses, scores, sources = zip(*scored, strict=True) if scored else ((), (), ())
+    prompt = replace(bare, responses=responses, scores=scores, sources=sources)
+    is_text = all(isinstance(turns, str) for turns in (prompt.prompt, *responses))
+    return prompt if is_text else in_messages(prompt)
 
 
-def _extras(row: Row) -> dict[str, Any]:
+def _extras(row: Row) -> Row:
     carried = [column for column in (*TEMPLATE_COLUMNS, "weight") if row.get(column) is not None]
     return {column: without_nulls(row[column]) for column in carried}
 
@@ -223,4 +228,4 @@ PROMPT_READERS: Mapping[str, Callable[[Dataset, Form, Counter[str], str], Iterat
     "response lists": _list_prompts,
     "one response a row": _gather_prompts,
 }
-"""Readers by the kind of form."""
+"""Readers of rows that hold several responses to a prompt, by the kind of form."""

@@ -40,7 +40,7 @@ class PairRule:
     """Pairs drawn without replacement from each prompt; for `random`, and only there."""
     min_gap: float = 0.0
     seed: int = 0
-    """Of the draw of `random`."""
+    """Seed of the draw of `random`."""
     soft_target_scale: float | None = None
     margin_scale: float | None = None
 
@@ -62,14 +62,14 @@ class PairRule:
 
     @property
     def needs_scores(self) -> bool:
-        """True if data that comes as pairs must bring scores."""
+        """True where data that comes as pairs must bring scores."""
         return (
             self.min_gap > 0 or self.soft_target_scale is not None or self.margin_scale is not None
         )
 
     @property
     def gap_too_small(self) -> str:
-        """The reason given for pairs too close in score."""
+        """The reason under which pairs too close in score are counted."""
         return f"pairs with score gap ≤ {self.min_gap:g}"
 
     def columns(self, gap: float) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Four scenarios of growing distance from training, from data with prompts and sources."""
+"""The scenario split: training data, and four scenarios of growing distance from it."""
 
 import json
 from collections import Counter
@@ -25,7 +25,7 @@ _PROMPTS, _SOURCES, _HALVES, _PAIRS = range(4)
 
 @dataclass(frozen=True)
 class SplitReport:
-    """A count of how rows became four scenarios."""
+    """Counts of a split into training data and four scenarios."""
 
     train_prompts: int
     held_out_prompts: int
@@ -37,6 +37,7 @@ class SplitReport:
     asked: Mapping[str, int]
     """Rows asked for; a part can be smaller where the data does not hold more."""
     left_out: Mapping[str, int] = field(default_factory=dict)
+    """Counts of responses, pairs or prompts by the reason why they were left out."""
 
     def __str__(self) -> str:
         short = {
@@ -101,7 +102,7 @@ def split_scenarios(
     name = name_of(rows, name)
     prompts = _sourced_prompts(rows, columns, exclude_sources, left_out, name)
     if conversational:
-        prompts = [in_messages(one) for one in prompts]
+        prompts = [in_messages(prompt) for prompt in prompts]
     parts, sources = _partition(prompts, held_out_prompts, held_out_sources, seed, name)
 
     rule = rule or PairRule("random", pairs_per_prompt=4)
@@ -110,14 +111,14 @@ def split_scenarios(
     train = _draw_pairs(train_prompts, rule, train_pairs, left_out)
     trained = {pair["prompt_id"] for pair in train}
     for part in ("in_domain", "response_disjoint"):
-        parts[part] = [one for one in parts[part] if one.id in trained]
+        parts[part] = [prompt for prompt in parts[part] if prompt.id in trained]
     pairs = _draw_pairs(parts["in_domain"], rule, eval_pairs, left_out)
     drawn: dict[str, list[Row]] = {"train": train, "in_domain_pairs": pairs}
-    for part, found in parts.items():
-        spanning = _spanning_rows(found, group_size, min_gap, seed)
+    for part, candidates in parts.items():
+        spanning = _spanning_rows(candidates, group_size, min_gap, seed)
         drawn[part] = spanning[:groups_per_scenario]
         reason = f"{part} prompts without {group_size} responses spanning more than {min_gap:g}"
-        left_out[reason] = len(found) - len(spanning)
+        left_out[reason] = len(candidates) - len(spanning)
     scenarios = _scenarios(drawn, name)
     assert_disjoint(scenarios)
     asked = {"train": train_pairs, "in_domain_pairs": eval_pairs}
@@ -187,21 +188,22 @@ def _sourced_prompts(
             f"{form.kind}: {', '.join(rows.column_names)}"
         )
     merged: dict[str, Prompt] = {}
-    for one in PROMPT_READERS[form.kind](rows, form, left_out, name):
-        key = json.dumps(one.prompt)
-        merged[key] = _joined(merged[key], one) if key in merged else one
-    ids = Counter(one.id for one in merged.values())
+    for prompt in PROMPT_READERS[form.kind](rows, form, left_out, name):
+        key = json.dumps(prompt.prompt)
+        merged[key] = _joined(merged[key], prompt) if key in merged else prompt
+    prompts = list(merged.values())
+    ids = Counter(prompt.id for prompt in prompts)
     repeated = next((prompt_id for prompt_id, count in ids.items() if count > 1), None)
     if repeated is not None:
         raise DataError(f"{name}: prompt_id {repeated!r} has two different prompts")
-    sources = {source for one in merged.values() for source in one.sources if source is not None}
+    sources = {source for prompt in prompts for source in prompt.sources if source is not None}
     if not sources:
         raise DataError(
             f"{name}: no response has a source; expected a column generator, model or source; "
             f"found {', '.join(rows.column_names)}"
         )
     _check_sources(excluded, sources, name)
-    return [_clean(one, excluded, left_out) for one in merged.values()]
+    return [_without_excluded(prompt, excluded, left_out) for prompt in prompts]
 
 
 def _joined(first: Prompt, second: Prompt) -> Prompt:
@@ -220,9 +222,9 @@ def _check_sources(asked: Collection[str], present: Collection[str], name: str) 
             raise DataError(f"{name}: no source {source!r}; {nearest(source, sorted(present))}")
 
 
-def _clean(one: Prompt, excluded: Collection[str], left_out: Counter[str]) -> Prompt:
+def _without_excluded(prompt: Prompt, excluded: Collection[str], left_out: Counter[str]) -> Prompt:
     kept: dict[str, int] = {}
-    for place, (response, source) in enumerate(zip(one.responses, one.sources, strict=True)):
+    for place, (response, source) in enumerate(zip(prompt.responses, prompt.sources, strict=True)):
         key = json.dumps(response)
         if source is None:
             left_out["responses with null source"] += 1
@@ -232,13 +234,13 @@ def _clean(one: Prompt, excluded: Collection[str], left_out: Counter[str]) -> Pr
             left_out["responses that repeat another to the same prompt"] += 1
         else:
             kept[key] = place
-    return one.only(kept.values())
+    return prompt.only(kept.values())
 
 
 def _partition(
-    given: Sequence[Prompt],
-    prompts: float | int,
-    sources: float | int | Sequence[str],
+    prompts: Sequence[Prompt],
+    held_out_prompts: float | int,
+    held_out_sources: float | int | Sequence[str],
     seed: int,
     name: str,
 ) -> tuple[dict[str, list[Prompt]], tuple[tuple[str, ...], tuple[str, ...]]]:
@@ -247,22 +249,22 @@ def _partition(
     Return `train` and the four scenarios, of which no two share a prompt with the same source, each
     in the same random order of prompts; and the sources of training and those held out.
     """
-    order = np.random.default_rng([seed, _PROMPTS]).permutation(len(given))
-    count = _count(prompts, len(given), "prompts", name)
-    held_out, shared = ([given[i] for i in part] for part in (order[:count], order[count:]))
-    present = sorted({source for one in given for source in one.sources if source})
-    held_out_sources = _held_out_sources(present, sources, seed, name)
-    train_sources = [source for source in present if source not in held_out_sources]
-    known = [_of_sources(one, train_sources) for one in shared]
-    halves = [_halves(one, seed, number) for number, one in enumerate(known)]
+    order = np.random.default_rng([seed, _PROMPTS]).permutation(len(prompts))
+    count = _count(held_out_prompts, len(prompts), "prompts", name)
+    held_out, shared = ([prompts[i] for i in part] for part in (order[:count], order[count:]))
+    present = sorted({source for prompt in prompts for source in prompt.sources if source})
+    new_sources = _held_out_sources(present, held_out_sources, seed, name)
+    train_sources = [source for source in present if source not in new_sources]
+    known = [_of_sources(prompt, train_sources) for prompt in shared]
+    halves = [_halves(prompt, seed, number) for number, prompt in enumerate(known)]
     parts = {
-        "train": [_of_sources(one, half) for one, (half, _) in zip(known, halves, strict=True)],
-        "in_domain": [_of_sources(one, rest) for one, (_, rest) in zip(known, halves, strict=True)],
-        "prompt_disjoint": [_of_sources(one, train_sources) for one in held_out],
-        "response_disjoint": [_of_sources(one, held_out_sources) for one in shared],
-        "mutual_disjoint": [_of_sources(one, held_out_sources) for one in held_out],
+        "train": [_of_sources(p, half) for p, (half, _) in zip(known, halves, strict=True)],
+        "in_domain": [_of_sources(p, rest) for p, (_, rest) in zip(known, halves, strict=True)],
+        "prompt_disjoint": [_of_sources(prompt, train_sources) for prompt in held_out],
+        "response_disjoint": [_of_sources(prompt, new_sources) for prompt in shared],
+        "mutual_disjoint": [_of_sources(prompt, new_sources) for prompt in held_out],
     }
-    return parts, (tuple(train_sources), held_out_sources)
+    return parts, (tuple(train_sources), new_sources)
 
 
 def _held_out_sources(
@@ -288,23 +290,23 @@ def _count(asked: float | int, total: int, what: str, name: str) -> int:
     return count
 
 
-def _halves(one: Prompt, seed: int, number: int) -> tuple[set[str], set[str]]:
+def _halves(prompt: Prompt, seed: int, number: int) -> tuple[set[str], set[str]]:
     """Halve a prompt's sources at random: those that may train, the odd one too, and the rest."""
-    sources = sorted({source for source in one.sources if source})
+    sources = sorted({source for source in prompt.sources if source})
     order = np.random.default_rng([seed, _HALVES, number]).permutation(len(sources))
     half = {sources[i] for i in order[: (len(sources) + 1) // 2]}
     return half, set(sources) - half
 
 
-def _of_sources(one: Prompt, sources: Collection[str]) -> Prompt:
-    return one.only(i for i, source in enumerate(one.sources) if source in sources)
+def _of_sources(prompt: Prompt, sources: Collection[str]) -> Prompt:
+    return prompt.only(i for i, source in enumerate(prompt.sources) if source in sources)
 
 
 def _spanning_rows(prompts: Sequence[Prompt], size: int, min_gap: float, seed: int) -> list[Row]:
     """Return a row for each prompt with `size` responses whose scores span above `min_gap`."""
     rows: list[Row] = []
-    for number, one in enumerate(prompts):
-        drawn = one.only(_spanning(one.scores, size, np.random.default_rng([seed, number])))
+    for number, prompt in enumerate(prompts):
+        drawn = prompt.only(_spanning(prompt.scores, size, np.random.default_rng([seed, number])))
         if drawn.scores and max(drawn.scores) - min(drawn.scores) > min_gap:
             rows.append(
                 {
@@ -341,7 +343,8 @@ def assert_disjoint(scenarios: Scenarios, *, cells: bool = True) -> None:
 
     - `prompt_disjoint`, `mutual_disjoint`: no prompt, by id or by content;
     - `response_disjoint`, `mutual_disjoint`: no source;
-    - `in_domain`, `in_domain_pairs`, `similar_pairs`: no (prompt, source) cell;
+    - `in_domain`, `in_domain_pairs`, `similar_pairs`: no source with a prompt that it
+      answers in training;
     - all of them: no response that training shows for the same prompt.
 
     `cells=False` is for data in which a source answers a prompt several times: then the responses
@@ -360,7 +363,7 @@ def assert_disjoint(scenarios: Scenarios, *, cells: bool = True) -> None:
             continue
         seen = set(map(member, trained))
         for name in [name for name in names or parts if name in parts]:
-            shared = next((one for one in map(member, answers[name]) if one in seen), None)
+            shared = next((fact for fact in map(member, answers[name]) if fact in seen), None)
             if shared is not None:
                 raise DataError(f"scenario {name!r} shares a {kind} with train: {shared!r:.80}")
 

@@ -4,18 +4,18 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from trueward.errors import DataError
 from trueward.files import JsonField
-from trueward.types import Message, Prompt
+from trueward.types import Message, Prompt, Row
 
 ENDINGS = (".json", ".jsonl", ".csv", ".parquet")
 """Endings of the files that are read in a folder; `.gz` may follow."""
 _SAVED = "state.json"
 """The file that marks a folder written by `save_to_disk`."""
 
-Rows: TypeAlias = Iterable[Mapping[str, Any]]
+Rows: TypeAlias = Iterable[Row]
 Reader: TypeAlias = Callable[..., Rows]
 """Reads a file, `read(path)`, or a hub table, `read(name, split=…)`, into rows.
 
