@@ -257,7 +257,7 @@ def _measured_peak(
         if not rows.size:
             return np.zeros(0)
         highest = rows >= rows.max(axis=1, keepdims=True) - dust(rows)  # up to rounding
-        return np.array(sizes, dtype=np.float64)[highest.argmax(axis=1)]
+        return np.asarray(np.array(sizes, dtype=np.float64)[highest.argmax(axis=1)])
 
     return _peak(float(peaks(gold[None])[0]), peaks(drawn), max(sizes), confidence)
 

@@ -132,7 +132,8 @@ class StopOnNan(TrainerCallback):
 
 def _own(gradient: Any) -> torch.Tensor:
     """The part on this rank of a gradient that may be sharded."""
-    return gradient.to_local() if hasattr(gradient, "to_local") else gradient
+    own: torch.Tensor = gradient.to_local() if hasattr(gradient, "to_local") else gradient
+    return own
 
 
 class KeepState(TrainerCallback):

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from accelerate import PartialState
@@ -258,4 +258,5 @@ def gold_fit(points: Sequence[Point]) -> FitBlock | None:
         fit = fit_rl([p.kl_k3 for p in later], np.array([p.gold for p in later]), start=start.gold)
     except DataError as error:
         return {"reason": str(error)}
-    return plain({**asdict(fit), "peak_distance": fit.peak_d, "peak_gain": fit.peak_gain})
+    found = {**asdict(fit), "peak_distance": fit.peak_d, "peak_gain": fit.peak_gain}
+    return cast(FitBlock, plain(found))

@@ -132,9 +132,9 @@ class RewardFunction:
             several = PartialState().num_processes > 1
             seen = np.asarray(gather_object(rewards.tolist())) if several else rewards
             self.moments = self.moments.with_batch(seen)
-        shaped = rescale(rewards, self.moments, self.shaping)
-        self.batch |= {"scores": scores.tolist(), "rewards": shaped.tolist()}
-        return shaped.tolist()
+        shaped: list[float] = rescale(rewards, self.moments, self.shaping).tolist()
+        self.batch |= {"scores": scores.tolist(), "rewards": shaped}
+        return shaped
 
     def score(
         self, prompts: Sequence[Turns], completions: Sequence[Turns]

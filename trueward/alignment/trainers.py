@@ -108,7 +108,7 @@ class PPOTrainer(trl.RLOOTrainer):
 
     def _calculate_rewards(self, inputs: Any, prompts: Any, completions: Any, ids: Any) -> Tensor:
         """Return TRL's; keep this process's part of them for the last tokens."""
-        rewards = super()._calculate_rewards(inputs, prompts, completions, ids)
+        rewards: Tensor = super()._calculate_rewards(inputs, prompts, completions, ids)
         first = self.accelerator.process_index * len(prompts)
         weighted = (rewards * self.reward_weights.to(rewards.device)).nansum(dim=1)
         if self.reward_clip_range:
@@ -161,7 +161,8 @@ class PPOTrainer(trl.RLOOTrainer):
         for name, number in seen.items():
             gathered = self.accelerator.gather(number.detach())
             self._metrics["train"][name].append(gathered.mean().item())
-        return policy + self.args.vf_coef * value
+        loss: Tensor = policy + self.args.vf_coef * value
+        return loss
 
     def _tokens(
         self, model: Any, batch: Mapping[str, Any], *, valued: bool = True, entropy: bool = False

@@ -172,7 +172,7 @@ class Point:
     @property
     def distance(self) -> float:
         """√KL by k3, the d of over-optimization curves."""
-        return self.kl_k3**0.5
+        return float(self.kl_k3**0.5)
 
 
 def measure(
@@ -218,7 +218,7 @@ def measure(
 def norms_of(read: Rewards) -> Float[ndarray, " responses"]:
     """Return ‖h‖ of each response, before the final norm where there is one."""
     hidden = read.hidden if read.before_norm is None else read.before_norm
-    return np.linalg.norm(hidden.double().numpy(), axis=1)
+    return np.asarray(np.linalg.norm(hidden.double().numpy(), axis=1))
 
 
 def norm_range(norms: Float[ndarray, " responses"], source: str) -> NormRange:

@@ -87,7 +87,7 @@ def pretrain(
     totals = torch.zeros(3)
     for step, batch in enumerate(batches(config, tokenizer), start=1):
         losses = response_loss(model, batch, values)
-        losses[0].backward()  # type: ignore[no-untyped-call]
+        losses[0].backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()

@@ -69,7 +69,8 @@ class Job:
         """Return the settings that two sittings of one job must share."""
         settings = {**asdict(self.script), **self.training.to_dict(), **asdict(self.model)}
         kept = {n: v for n, v in settings.items() if not n.startswith(MAY_CHANGE)}
-        return json.loads(json.dumps(kept, default=str))
+        plain: dict[str, Any] = json.loads(json.dumps(kept, default=str))
+        return plain
 
 
 @dataclass(frozen=True)

@@ -174,7 +174,7 @@ def rows_of_data(rows: int, accelerator: Accelerator) -> int:
     loading = accelerator.gradient_state
     if not loading.end_of_dataloader or loading.remainder <= 0:
         return rows
-    return min(max(loading.remainder - accelerator.process_index * rows, 0), rows)
+    return int(min(max(loading.remainder - accelerator.process_index * rows, 0), rows))
 
 
 def to_table(scores: PairScores) -> Float[Tensor, "pairs columns"]:
@@ -220,5 +220,5 @@ def _replayed(state: tuple[Tensor, Tensor | None]) -> Iterator[None]:
         _set_random_state(now)
 
 
-def _device_module():  # type: ignore[no-untyped-def]
+def _device_module() -> Any:
     return torch.get_device_module() if torch.accelerator.is_available() else None
