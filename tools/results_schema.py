@@ -1,13 +1,15 @@
-"""Write docs/results-schema.md from the types of the result documents.
+"""Write docs/results-schema.md and .json from the types of the result documents.
 
     python tools/results_schema.py [--check]
 
-A document is described by its class's docstring, a field by the docstring under it. With `--check`
-nothing is written; the exit status is 1 where the page is not what it would be.
+The page describes a document by its class's docstring, a field by the docstring under it; the JSON
+file holds the same as JSON Schema. With `--check` nothing is written; the exit status is 1 where a
+file is not what it would be.
 """
 
 import ast
 import inspect
+import json
 import sys
 import textwrap
 import types
@@ -16,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter
 from typing_extensions import get_original_bases, is_typeddict
 
 from trueward.metrics import METRICS
@@ -30,6 +33,7 @@ from trueward.results import (
 )
 
 PAGE = Path(__file__).parents[1] / "docs" / "results-schema.md"
+SCHEMAS = PAGE.with_suffix(".json")
 PREAMBLE = """\
 # Result files
 
@@ -50,6 +54,8 @@ study = StudyResults.read("study/results.json")
 study.comparison.entry("tau_mutual_disjoint", "bt + bsr(weight=0.001)").difference
 read("runs/align/align.json", AlignDocument)["points"][-1]["gold"]
 ```
+
+[results-schema.json](results-schema.json) says the same as JSON Schema, for other programs.
 
 A file that is wrong raises `DataError` with the file and the field, such as
 `result.json: field 'scores.tau_in_domain.values[3]': expected a number or null, got "x"; …`.
@@ -106,6 +112,21 @@ def page() -> str:
                 known.add(block)
                 sections.append(section(f"### {block.__name__}", block))
     return "\n".join(sections)
+
+
+def schemas() -> str:
+    """Return the JSON Schema of every document, a definition a line."""
+    inputs = [(name, "validation", TypeAdapter(kind)) for name, kind in DOCUMENTS.items()]
+    found, whole = TypeAdapter.json_schemas(inputs, ref_template="#/$defs/{model}")
+    defined = {name: _nullable(schema) for name, schema in whole["$defs"].items()}
+    for (schema, _), reference in found.items():
+        block = defined[reference["$ref"].rpartition("/")[2]]
+        block["properties"] = {"schema": {"const": schema}} | block["properties"]
+        block["required"] = ["schema", *(n for n in block.get("required", ()) if n != "schema")]
+    lines = [f" {json.dumps(n)}: {json.dumps(s, ensure_ascii=False)}" for n, s in defined.items()]
+    of_any = json.dumps([{"$ref": reference["$ref"]} for reference in found.values()])
+    draft = '"$schema": "https://json-schema.org/draft/2020-12/schema"'
+    return f'{{{draft},\n"oneOf": {of_any},\n"$defs": {{\n' + ",\n".join(lines) + "\n}}\n"
 
 
 def section(heading: str, kind: type, schema: str = "") -> str:
@@ -188,11 +209,27 @@ def _leaves(hint: object) -> Iterator[type]:
         yield from _leaves(one)
 
 
+def _nullable(schema: typing.Any) -> typing.Any:
+    """Return a schema whose numbers may be null, without the titles that repeat names."""
+    if isinstance(schema, list):
+        return [_nullable(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {
+        key: _nullable(one)
+        for key, one in schema.items()
+        if not (key == "title" and isinstance(one, str))
+    }
+    return kept | ({"type": ["number", "null"]} if kept.get("type") == "number" else {})
+
+
 def _with_schema() -> set[str]:
     return {f"`{schema}`" for schema in DOCUMENTS}
 
 
 if __name__ == "__main__":
+    texts = {PAGE: page(), SCHEMAS: schemas()}
     if "--check" in sys.argv:
-        sys.exit(PAGE.read_text(encoding="utf-8") != page())
-    PAGE.write_text(page(), encoding="utf-8")
+        sys.exit(any(path.read_text(encoding="utf-8") != text for path, text in texts.items()))
+    for path, text in texts.items():
+        path.write_text(text, encoding="utf-8")
