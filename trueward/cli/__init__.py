@@ -46,14 +46,14 @@ VERBS = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a verb: a document for machines (`--json`), and the same drawn for a person."""
+    """The result of a verb: a document for `--json`, and a function that shows it to a person."""
 
     document: Mapping[str, Any]
     show: Callable[["Console"], None]
 
 
 def say(console: "Console", *lines: str) -> None:
-    """Print lines, such as paths to copy, that are not broken."""
+    """Print lines that must not be broken, such as paths to copy."""
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True)
 
@@ -135,14 +135,14 @@ def _underscored(word: str) -> str:
 
 
 def _quiet() -> None:
-    """Hide what libraries say to their own developers; take SIGTERM for Ctrl-C."""
+    """Hide the warnings that libraries mean for developers; treat SIGTERM as Ctrl-C."""
     warnings.filterwarnings("ignore", category=FutureWarning)
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _fail(verb: str, error: TruewardError) -> int:
-    """Say the error; bad input, which all ranks of a launched run meet alike, once a machine."""
+    """Write the error to stderr; of bad input, which all ranks meet alike, once a machine."""
     if _rank("LOCAL_RANK") == 0 or not isinstance(error, InputError):
         sys.stderr.write(f"trueward{verb}: {error}\n")
     return error.exit_code

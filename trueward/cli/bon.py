@@ -67,9 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> Outcome:
-    """Judge, or select."""
+    """Draw the curves of the reward models, or select each row's best response."""
     models = labelled(args.reward_model, "reward models")
-    return _select(args, models) if args.select else _judge(args, models)
+    return _select(args, models) if args.select else _draw_curves(args, models)
 
 
 def _select(args: argparse.Namespace, models: Mapping[str, str]) -> Outcome:
@@ -99,7 +99,7 @@ def _select(args: argparse.Namespace, models: Mapping[str, str]) -> Outcome:
     return Outcome(document, show)
 
 
-def _judge(args: argparse.Namespace, models: Mapping[str, str]) -> Outcome:
+def _draw_curves(args: argparse.Namespace, models: Mapping[str, str]) -> Outcome:
     _check(args, models)
     from trueward.alignment import (
         best_of_n_curves,
@@ -117,10 +117,10 @@ def _judge(args: argparse.Namespace, models: Mapping[str, str]) -> Outcome:
     else:
         scored, facts = read_scores(args.file), {"source": args.file, "models": {}}
     result = best_of_n_curves(scored, _sizes(args), seed=args.seed)
-    found = best_of_n_document(result, scored, {"seed": args.seed, **facts})
-    found |= {"command": args.command, "environment": environment()}
-    path = write_document(found, args.output_dir, overwrite=args.overwrite)
-    return Outcome(found, lambda console: _show(console, found, path))
+    document = best_of_n_document(result, scored, {"seed": args.seed, **facts})
+    document |= {"command": args.command, "environment": environment()}
+    path = write_document(document, args.output_dir, overwrite=args.overwrite)
+    return Outcome(document, lambda console: _show(console, document, path))
 
 
 def _scored(
@@ -144,17 +144,17 @@ def _scored(
     return judged.scored, facts
 
 
-def _show(console: "Console", found: "BestOfNDocument", path: Path) -> None:
+def _show(console: "Console", document: "BestOfNDocument", path: Path) -> None:
     from trueward.report import Lines, best_of_n_sentences, best_of_n_tables, show
 
-    made_of: Any = found["settings"]
-    lines = [*best_of_n_sentences(found), *found["notices"]]
-    if cut := made_of.get("cut", 0):
+    settings: Any = document["settings"]
+    lines = [*best_of_n_sentences(document), *document["notices"]]
+    if cut := settings.get("cut", 0):
         lines.append(f"{cut:,} samples ended at --max_new_tokens")
-    for label, count in made_of.get("truncated", {}).items():
+    for label, count in settings.get("truncated", {}).items():
         if count:
             lines.append(f"{label}: {count:,} responses truncated")
-    show(console, *best_of_n_tables(found), Lines(lines, ""))
+    show(console, *best_of_n_tables(document), Lines(lines, ""))
     say(console, f"results  {path}")
 
 
@@ -169,14 +169,14 @@ def _sizes(args: argparse.Namespace) -> list[int] | None:
 
 def _check(args: argparse.Namespace, models: Mapping[str, str]) -> None:
     """Raise InputError where flags do not go together, before anything is loaded."""
-    drawn = bool(args.policy)
-    written = args.gold_world and args.file is None
-    if not models and (drawn or args.gold_world):
+    sampled = bool(args.policy)
+    embedded = args.gold_world and args.file is None
+    if not models and (sampled or args.gold_world):
         raise InputError("--policy and --gold_world need a --reward_model to judge the responses")
     if args.file is None and not args.gold_world:
         raise InputError("no rows: name a FILE, or give --gold_world for the world's own prompts")
-    idle = [name for name in SAMPLING if name in args.given and not drawn]
-    if written:
+    idle = [name for name in SAMPLING if name in args.given and not sampled]
+    if embedded:
         idle = [name for name in idle if name != "samples"]
     elif "prompts" in args.given:
         idle.append("prompts")
@@ -192,7 +192,7 @@ def _check(args: argparse.Namespace, models: Mapping[str, str]) -> None:
     sizes = _sizes(args) or [1]
     if min(sizes) < 1:
         raise InputError(f"--n {args.n}: expected sizes of at least 1")
-    if (drawn or written) and max(sizes) > args.samples:
+    if (sampled or embedded) and max(sizes) > args.samples:
         raise InputError(f"--n {args.n}: more than --samples {args.samples}; draw more")
 
 

@@ -1,4 +1,4 @@
-"""`trueward diagnose`: what a reward model's scores rest on, and what will break first."""
+"""`trueward diagnose`: the features that a model's scores rest on, and its likely failures."""
 
 import argparse
 from collections.abc import Mapping

@@ -72,9 +72,9 @@ def run(args: argparse.Namespace) -> Outcome:
     _check(args, models, files)
     tasks = _tasks(args)
     known, notices = known_prompts(models.values(), args.train_data)
-    seen = exposures(tasks, known)
+    exposed = exposures(tasks, known)
     if args.exclude_contaminated:
-        tasks = _without_seen(tasks, seen)
+        tasks = _without_exposed(tasks, exposed)
     settings, facts = score_settings(args), facts_of(args.command)
     with progress() as begin:
         done = evaluate(
@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> Outcome:
 
     def show(console: "Console") -> None:
         _show(console, tasks, results, compared.differences)
-        for line in (*_counts(done), *map(_exposed, seen), *notices):
+        for line in (*_truncated(done), *map(_contamination, exposed), *notices):
             console.print(line, highlight=False)
         say(console, f"results  {args.output_dir}")
 
@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> Outcome:
         "schema": "trueward.eval/1",
         "results": [_judged(one) for one in done],
         "differences": [asdict(one) for one in compared.differences],
-        "contamination": [one.document() for one in seen],
+        "contamination": [one.document() for one in exposed],
         "notices": notices,
     }
     return Outcome(document, show)
@@ -145,7 +145,7 @@ def _show(
     show(console, Text(note), *differences_blocks(results, differences))
 
 
-def _counts(done: "Sequence[Evaluation]") -> list[str]:
+def _truncated(done: "Sequence[Evaluation]") -> list[str]:
     return [
         f"{one.label} on {one.task.stem}: {one.truncated:,} responses truncated"
         for one in done
@@ -153,7 +153,7 @@ def _counts(done: "Sequence[Evaluation]") -> list[str]:
     ]
 
 
-def _exposed(one: "Exposure") -> str:
+def _contamination(one: "Exposure") -> str:
     exact, near = (one.contamination.kinds.count(kind) for kind in ("exact", "near"))
     return (
         f"contamination  {one.source}: {exact} of {len(one.contamination.kinds)} items of "
@@ -180,8 +180,8 @@ def _tasks(args: argparse.Namespace) -> "list[SuiteTask]":
     """Load every suite named, from the place that --data gives it.
 
     Raises:
-        InputError: an unknown suite, or data of which it is not said whose.
-        DataError: data that is not there, or not what it must be.
+        InputError: the suite is unknown, or --data does not say of which suite it is.
+        DataError: the data is missing, or not what it must be.
     """
     from trueward.evaluate import load_task
     from trueward.suites import suite
@@ -200,8 +200,11 @@ def _tasks(args: argparse.Namespace) -> "list[SuiteTask]":
     return [load_task(name, places.get(name), limit=args.limit) for name in names]
 
 
-def _without_seen(tasks: "Sequence[SuiteTask]", seen: "Sequence[Exposure]") -> "list[SuiteTask]":
-    if not seen:
+def _without_exposed(
+    tasks: "Sequence[SuiteTask]", exposed: "Sequence[Exposure]"
+) -> "list[SuiteTask]":
+    """Return the tasks without the items that training saw."""
+    if not exposed:
         raise InputError("--exclude_contaminated: no training data is known; give --train_data")
-    ids = {task.stem: {i for one in seen if one.task is task for i in one.ids} for task in tasks}
+    ids = {task.stem: {i for one in exposed if one.task is task for i in one.ids} for task in tasks}
     return [task.without(ids[task.stem]) for task in tasks]

@@ -1,4 +1,4 @@
-"""Flags of verbs: declared by settings, given as YAML, as NAME=PATH or as FIELD=VALUE."""
+"""Flags of the verbs: declared by settings, read from YAML, from NAME=PATH or FIELD=VALUE."""
 
 import argparse
 import os
@@ -85,31 +85,33 @@ def check_at_least(least: int, args: argparse.Namespace, *names: str) -> None:
 
 
 def labelled(words: Sequence[str], kind: str) -> dict[str, str]:
-    """Return each `PATH` or `NAME=PATH` by name: of a path its last part, of a hub name all.
+    """Return the path of each `PATH` or `NAME=PATH` by name.
+
+    Without a NAME a path is called by its last part, a model of the hub by its whole name.
 
     Raises:
         InputError: two have the same name.
     """
-    found: dict[str, str] = {}
+    paths: dict[str, str] = {}
     for word in words:
         match = None if Path(word).exists() else _NAMED.fullmatch(word)
         label, path = match.groups() if match else (_label(word), word)
-        if label in found:
+        if label in paths:
             raise InputError(
-                f"two {kind} are called {label!r} ({found[label]}, {path}); "
-                f"name them: {label}-1={found[label]} {label}-2={path}"
+                f"two {kind} are called {label!r} ({paths[label]}, {path}); "
+                f"name them: {label}-1={paths[label]} {label}-2={path}"
             )
-        found[label] = path
-    return found
+        paths[label] = path
+    return paths
 
 
 def _label(path: str) -> str:
-    here = Path(path)
-    if here.is_dir():
-        return here.resolve().name
-    if not here.is_file():
+    place = Path(path)
+    if place.is_dir():
+        return place.resolve().name
+    if not place.is_file():
         return path
-    stem = Path(here.name.removesuffix(".gz")).stem
+    stem = Path(place.name.removesuffix(".gz")).stem
     return stem.removeprefix("scores_").removesuffix(".scores")
 
 
@@ -119,7 +121,7 @@ def assignments(items: Sequence[str], names: str, expected: str) -> Iterator[tup
     Args:
         items: the words after each `--set`.
         names: a pattern that every name matches.
-        expected: the form that an error message tells.
+        expected: the form to name in an error message.
 
     Raises:
         InputError: another name, or a value that is no YAML.
@@ -168,20 +170,20 @@ def read_config(path: str | None, known: Sequence[str]) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"--config {path}: {error.strerror}") from error
     except yaml.YAMLError as error:
-        where = getattr(error, "problem_mark", None)
-        line = f" line {where.line + 1}" if where else ""
+        mark = getattr(error, "problem_mark", None)
+        line = f" line {mark.line + 1}" if mark else ""
         raise InputError(f"--config {path}{line}: not valid YAML; mend it there") from error
     if not isinstance(values, Mapping):
         raise InputError(f"--config {path}: expected `flag: value` lines, got {values!r}")
     for name in values:
         if name not in known:
-            said = nearest(str(name), [*known])
-            raise InputError(f"--config {path}: unknown key {name!r}; {said}")
+            hint = nearest(str(name), [*known])
+            raise InputError(f"--config {path}: unknown key {name!r}; {hint}")
     return dict(values)
 
 
 def parse_yaml(text: str) -> Any:
-    """Return a YAML value, 1e-4 being a number: YAML 1.1, which PyYAML reads, takes it for text."""
+    """Return a YAML value; 1e-4 is a number, though PyYAML's YAML 1.1 takes it for text."""
     import yaml
 
     class Loader(yaml.SafeLoader):

@@ -23,7 +23,7 @@ EXAMPLE = 'trueward study --objectives "bt, aplot, aplot + bsr" --seeds 3'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare flags for what one changes often; the rest goes through --config or --set."""
+    """Declare flags for common settings; the others are set by --config or --set."""
     parser.add_argument("--config", help="YAML file whose keys are StudySettings fields")
     parser.add_argument(
         "--objectives", type=split_list, help="comma-separated, e.g. 'bt, aplot + bsr(weight=0.01)'"
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> Outcome:
-    """Run what is missing of the study, then compare and report."""
+    """Run the runs that are missing, then compare and report."""
     from trueward.processes import quiet
     from trueward.report import show, study_table, write_report
     from trueward.training.study import study
@@ -67,8 +67,7 @@ def run(args: argparse.Namespace) -> Outcome:
 def _values(args: argparse.Namespace) -> dict[str, Any]:
     names = [f.name for f in fields(StudySettings)]
     values = read_config(args.config, names)
-    given = {n: getattr(args, n) for n in names if getattr(args, n, None) is not None}
-    values.update(given)
+    values |= {n: getattr(args, n) for n in names if getattr(args, n, None) is not None}
     expected = "training.KEY=VALUE, world.KEY=VALUE or split.KEY=VALUE"
     for name, value in assignments(args.set, r"(training|world|split)\..+", expected):
         section, _, key = name.partition(".")
@@ -77,7 +76,7 @@ def _values(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _progress() -> Callable[[int, int, str], None]:
-    """Return what writes a line to stderr for each finished run, with the time that is left."""
+    """Return a function that writes a line to stderr for each finished run, with the time left."""
     began, first = time.monotonic(), -1
 
     def tell(done: int, planned: int, what: str) -> None:

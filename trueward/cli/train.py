@@ -83,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> Outcome:
-    """Train, save, and show what the held-out data says."""
+    """Train, save, and show the held-out results."""
     from accelerate import PartialState
 
     from trueward.metrics import metric
@@ -138,7 +138,7 @@ def _job(args: argparse.Namespace) -> "Job":
 
 
 def _typed(config: dict[str, Any], path: str) -> dict[str, Any]:
-    """Return words in the file as the flags of those names would take them."""
+    """Return the file's values, text converted as the flag of that name would convert it."""
     from transformers import HfArgumentParser
 
     flags = {action.dest: action for action in HfArgumentParser(_types(), add_help=False)._actions}

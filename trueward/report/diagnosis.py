@@ -29,21 +29,22 @@ from trueward.results import DiagnosticsDocument, ModelBlock, SetBlock
 from trueward.results.diagnosis import LabelNoiseBlock
 
 Trouble: TypeAlias = tuple[float, str]
-"""Its size, and the words for it."""
+"""The size of a trouble, and the words for it."""
 
 THUMB = (
     "Warnings are by rules of thumb; the firm reading of a diagnostic is against another model on "
     "the same items."
 )
 SHIFT, ECE, COLD, HOT, PROBED, SHORTER, FITS = 0.1, 0.05, 0.5, 2.0, 0.05, 0.1, 0.9
-"""The ends of health: relative shift of norms, ECE, temperature, share of prompts that a probe
-wins, accuracy lost where the chosen is shorter; and the R² from which a fit is believed."""
+"""Limits beyond which a warning is due: relative shift of norms, ECE, lowest and highest
+temperature, share of prompts that a probe wins, accuracy lost where the chosen is shorter. The last
+is the R² from which a fit is believed."""
 _SETS = 5
-"""Sets side by side on a terminal, at most."""
+"""The most sets side by side on a terminal."""
 
 
 def diagnosis_verdict(one: Diagnosis) -> Verdict:
-    """Return how the models differ, or what the only one scores; and what will break."""
+    """Return how the models differ, or the scores of the only one, and what will break."""
     warned, study = tuple(warnings(one)), one.as_study()
     caveats = (THUMB,) if warned else ()
     if study is not None and len(one.models) > 1:
@@ -51,32 +52,37 @@ def diagnosis_verdict(one: Diagnosis) -> Verdict:
         caveats = (*verdict.caveats, *caveats)
         return replace(verdict, about="Diagnostics", caveats=caveats, warnings=warned)
     model = one.models[0]
-    right = [
+    accuracies = [
         f"{fixed(number(block, 'accuracy', 'value'))} on {spaced(block['name'])}"
         for block in model["sets"]
         if block.get("accuracy") and block["name"] != "train"
     ]
-    ranks = f" It ranks pairs right at {listed(right)}." if right else ""
-    what = f"{model['model']}: {count(len(warned), 'warning')} on {count(len(one.sets), 'set')}."
-    return Verdict("Diagnostics", what + ranks, (), caveats, warned)
+    ranks = f" It ranks pairs right at {listed(accuracies)}." if accuracies else ""
+    counts = f"{count(len(warned), 'warning')} on {count(len(one.sets), 'set')}"
+    return Verdict("Diagnostics", f"{model['model']}: {counts}.{ranks}", (), caveats, warned)
 
 
 def warnings(diagnosis: Diagnosis) -> list[str]:
-    """Return a sentence for each model and kind of trouble: the worst set, and which share it."""
+    """Return a sentence for each model and kind of trouble: its worst set, and the others."""
     kinds = (_probe_wins, _best_of_n_peaks, _norms_shift, _fails_when_shorter, _no_log_odds)
-    found = [(model, _worst(model["sets"], kind)) for model in diagnosis.models for kind in kinds]
-    return [f"{model['model']}: {words}" for model, words in found if words]
+    return [
+        f"{model['model']}: {words}"
+        for model in diagnosis.models
+        for kind in kinds
+        if (words := _worst(model["sets"], kind))
+    ]
 
 
 def _worst(sets: Sequence[SetBlock], kind: Callable[[SetBlock], Trouble | None]) -> str:
-    found = [
+    """Return the words on a kind of trouble; nothing where no set has it."""
+    troubles = [
         (*warning, spaced(block["name"]))
         for block in sets
         if block["name"] != "train" and (warning := kind(block)) is not None
     ]
-    if not found:
+    if not troubles:
         return ""
-    (_, words, name), *others = sorted(found, key=lambda one: -one[0])
+    (_, words, name), *others = sorted(troubles, key=lambda trouble: -trouble[0])
     less = f"; less so on {listed([other for *_, other in others])}." if others else "."
     return f"{words} on {name}{less}"
 
@@ -128,16 +134,17 @@ def _fails_when_shorter(block: SetBlock) -> Trouble | None:
 
 def _no_log_odds(block: SetBlock) -> Trouble | None:
     ece = number(block, "calibration", "after_temperature", "ece")
-    heat = number(block, "calibration", "after_temperature", "temperature")
-    if not math.isnan(ece) and math.isnan(heat):
+    temperature = number(block, "calibration", "after_temperature", "temperature")
+    if not math.isnan(ece) and math.isnan(temperature):
         return 1.0, "margins say nothing: no temperature makes them better than a coin"
-    if math.isnan(ece) or (ece <= ECE and COLD <= heat <= HOT):
+    if math.isnan(ece) or (ece <= ECE and COLD <= temperature <= HOT):
         return None
-    return ece, f"a margin is no log-odds: ECE {fixed(ece)} after a temperature of {two(heat)}"
+    after = f"ECE {fixed(ece)} after a temperature of {two(temperature)}"
+    return ece, f"a margin is no log-odds: {after}"
 
 
 def diagnosis_blocks(one: Diagnosis) -> list[Block]:
-    """Return a page's blocks: comparison, every number, figures, what could not be computed."""
+    """Return a page's blocks: comparison, every number, figures, and diagnostics left out."""
     blocks: list[Block] = []
     study = one.as_study()
     if study is not None and len(one.models) > 1:
@@ -156,15 +163,15 @@ def diagnosis_blocks(one: Diagnosis) -> list[Block]:
 
 
 def model_table(model: ModelBlock, sets: int | None = None) -> Table:
-    """Return one row a number, a column a set; at most so many sets."""
+    """Return one row a number and one column a set, for `sets` sets at most."""
     blocks = model["sets"][:sets]
     rows = [row(title, *values) for title, values in _computed(blocks)]
     names = [spaced(block["name"]) for block in blocks]
-    return Table("", columns(str(model["model"]), *names), rows)
+    return Table("", columns(model["model"], *names), rows)
 
 
 def terminal_table(model: ModelBlock) -> Table:
-    """Return the same for a terminal, with a note of the sets that do not fit."""
+    """Return a model's table for a terminal, with a note of the sets that do not fit."""
     table, hidden = model_table(model, _SETS), len(model["sets"]) - _SETS
     notes = [f"{count(hidden, 'further set')} in diagnostics.json."] if hidden > 0 else []
     head = [Column("", text=True, whole=True), *table.columns[1:]]
@@ -172,15 +179,13 @@ def terminal_table(model: ModelBlock) -> Table:
 
 
 def not_computed(document: DiagnosticsDocument) -> list[str]:
-    """Return a line for each diagnostic that the data did not allow, and what it would need."""
-    sets: dict[tuple[str, str], list[str]] = {}
+    """Return a line for each diagnostic that the data did not allow, with what it needs."""
+    sets: dict[tuple[str, str], dict[str, None]] = {}
     for model in document["models"]:
         for one in model["not_computed"]:
-            found = sets.setdefault((spaced(one["diagnostic"]), one["needs"]), [])
-            found += [one["set"]] if one["set"] not in found else []
-    lines = [f"{what} on {', '.join(on)}: needs {need}" for (what, need), on in sets.items()]
-    given: Mapping[str, str] = document["not_given"]
-    return lines + [f"{what}: needs {need}" for what, need in given.items()]
+            sets.setdefault((spaced(one["diagnostic"]), one["needs"]), {})[one["set"]] = None
+    lines = [f"{name} on {', '.join(on)}: needs {needs}" for (name, needs), on in sets.items()]
+    return lines + [f"{name}: needs {needs}" for name, needs in document["not_given"].items()]
 
 
 def _computed(
@@ -189,30 +194,29 @@ def _computed(
     """Return titles and their numbers on each block, where any block has one."""
     titles = titles or [title for title, _ in NUMBERS]
     readers = zip(titles, (read for _, read in NUMBERS), strict=True)
-    found = [(title, [read(block) for block in blocks]) for title, read in readers]
-    return [(title, values) for title, values in found if any(v != MISSING for v in values)]
+    numbers = [(title, [read(block) for block in blocks]) for title, read in readers]
+    return [(title, values) for title, values in numbers if any(v != MISSING for v in values)]
 
 
 def _every_number(one: Diagnosis) -> Table:
     """Return a row a model and set, a column a number that was computed anywhere."""
-    blocks = [(str(model["model"]), block) for model in one.models for block in model["sets"]]
-    found = _computed([block for _, block in blocks], _whole_titles())
+    blocks = [(model["model"], block) for model in one.models for block in model["sets"]]
+    numbers = _computed([block for _, block in blocks], _whole_titles())
     rows = [
-        row(model, spaced(block["name"]), *(values[place] for _, values in found))
+        row(model, spaced(block["name"]), *(values[place] for _, values in numbers))
         for place, (model, block) in enumerate(blocks)
     ]
-    head = columns("Model", "Set", *(title for title, _ in found), texts=1)
+    head = columns("Model", "Set", *(title for title, _ in numbers), texts=1)
     return Table("Every number, a row a model and set", head, rows)
 
 
 def _whole_titles() -> list[str]:
-    """Return titles that stand by themselves: `… against train` with what it is of."""
-    found: list[str] = []
-    of = ""
+    """Return the titles with `…` replaced by the title that they continue."""
+    titles, begun = [], ""
     for title, _ in NUMBERS:
-        of = of if title.startswith("…") else title
-        found.append(f"{of}{title.replace('…', ',')}" if title.startswith("…") else title)
-    return found
+        begun = begun if title.startswith("…") else title
+        titles.append(title.replace("…", f"{begun},"))
+    return titles
 
 
 def _label_noise(noise: Mapping[str, LabelNoiseBlock]) -> Table:
@@ -226,13 +230,6 @@ def _label_noise(noise: Mapping[str, LabelNoiseBlock]) -> Table:
     return Table("Label noise: accuracy by rate of flipped training labels", head, rows)
 
 
-def _strongest_edit(block: SetBlock) -> tuple[str, float]:
-    """Return the edit that moves the reward most, and its shift in mean clean margins."""
-    edits = block.get("edits")
-    shifts = {n: number(e, "shift") for n, e in (edits["edits"] if edits else {}).items()}
-    return max(shifts.items(), key=lambda one: abs(one[1]), default=(MISSING, math.nan))
-
-
 def _strongest_probe(block: SetBlock) -> tuple[str, float]:
     """Return the probe that beats all responses most often, and on what share of prompts."""
     probes = block.get("probes") or {}
@@ -241,7 +238,10 @@ def _strongest_probe(block: SetBlock) -> tuple[str, float]:
 
 
 def _edit_words(block: SetBlock) -> str:
-    name, shift = _strongest_edit(block)
+    """Return the edit that moves the reward most, and its shift in mean clean margins."""
+    edits = block.get("edits")
+    shifts = {n: number(e, "shift") for n, e in (edits["edits"] if edits else {}).items()}
+    name, shift = max(shifts.items(), key=lambda one: abs(one[1]), default=(MISSING, math.nan))
     return name if math.isnan(shift) else f"{name} {signed(shift, 2)}"
 
 
@@ -270,7 +270,7 @@ def _at(*path: str, form: Callable[[float], str] = fixed) -> Callable[[SetBlock]
     return lambda block: form(number(block, *path))
 
 
-_one = partial(fixed, digits=1)
+_one_digit = partial(fixed, digits=1)
 NUMBERS: tuple[tuple[str, Callable[[SetBlock], str]], ...] = (
     ("prompts", _at("prompts", form=short)),
     ("pair accuracy", _at("accuracy", "value")),
@@ -280,7 +280,7 @@ NUMBERS: tuple[tuple[str, Callable[[SetBlock], str]], ...] = (
     ("… against train", _at("norms", "shift", "pre_norm", "relative_mean", form=relative)),
     ("‖h‖ at the head", _at("norms", "hidden", "mean", form=two)),
     ("… against train", _at("norms", "shift", "hidden", "relative_mean", form=relative)),
-    ("effective rank", _at("norms", "effective_rank", form=_one)),
+    ("effective rank", _at("norms", "effective_rank", form=_one_digit)),
     ("… less train's", _at("norms", "shift", "effective_rank", "difference", form=two)),
     ("length r within prompts", _at("length", "reward", "pearson_within")),
     ("… of the data's score", _at("length", "gold", "pearson_within")),
@@ -294,4 +294,4 @@ NUMBERS: tuple[tuple[str, Callable[[SetBlock], str]], ...] = (
     ("probe that beats all", _probe_words),
     ("flipped pairs learnt", _at("flipped_pairs", "memorised")),
 )
-"""Title, and how it is read; – where it was not computed."""
+"""Title of each number, and its reader, which returns a dash where it was not computed."""

@@ -1,7 +1,6 @@
 """Reports and model cards in Markdown."""
 
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -85,7 +84,7 @@ def model_card(folder: Path | str, evidence: Material | None = None) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _front_matter(run: TrainedRun) -> dict[str, Any]:
+def _front_matter(run: TrainedRun) -> dict[str, object]:
     base, data = run.job.get("model_name_or_path"), run.job.get("dataset_name")
     return {
         "library_name": "transformers",
@@ -117,7 +116,7 @@ def _card_results(run: TrainedRun) -> Table:
 def table(one: Table) -> str:
     """Return a Markdown table, numbers to the right, and its notes.
 
-    In brackets stands a value's difference, or else its interval.
+    A value's difference stands in brackets, or else its interval.
     """
     head = [column.title for column in one.columns]
     rows = [[_entry(entry) for entry in row.entries] for row in one.rows]

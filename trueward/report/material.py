@@ -34,14 +34,15 @@ class TrainedRun:
 
     label: str
     folder: str
-    job: Mapping[str, Any]
+    job: Mapping[str, object]
+    """Every setting of the run."""
     finished: bool
     result: TrainDocument
     """Empty where the run is not finished."""
     curve: Mapping[str, Sequence[float]] = field(default_factory=dict)
     """Lists by name, against `step`, or `eval_step` for names that begin with `eval_`."""
     command: str = ""
-    """The command line; empty where the record does not tell."""
+    """The command line; empty where it was not recorded."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,12 @@ class Diagnosis:
     """Models diagnosed on the same sets."""
 
     source: str
+    """Path of the document."""
     document: DiagnosticsDocument
 
     @property
     def models(self) -> Sequence[ModelBlock]:
-        """One block a model."""
+        """The results, one block a model."""
         return self.document["models"]
 
     @property
@@ -72,7 +74,7 @@ class Diagnosis:
         return {m: next(b for b in sets if b["name"] == name) for m, sets in known.items()}
 
     def as_study(self) -> StudyResults | None:
-        """Return models in the place of objectives; None where no set has pairs or scores."""
+        """Return a study with models as its objectives; None where no set has pairs or scores."""
         if self.document.get("comparison") is None:
             return None
         norms = [{s["name"]: s["norms"] for s in m["sets"] if s["norms"]} for m in self.models]
@@ -98,22 +100,23 @@ class PolicyRun:
 
     label: str
     source: str
+    """Path of the document."""
     document: AlignDocument
-    """Of a run that is not `whole`, only the fields that a demo's document holds."""
+    """The run's document; if it is not `whole`, only the fields that a demo's document holds."""
 
     @property
     def points(self) -> Sequence[LookBlock]:
-        """The looks at it, the first before training."""
+        """The looks at the policy, the first before training."""
         return self.document["points"]
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """Empty in a demo's own document."""
+        """The settings of the run; empty in a demo's document."""
         return self.document.get("settings") or {}
 
     @property
     def whole(self) -> bool:
-        """True if the document is a run's own, false if it is a part of a demo's."""
+        """True if the document is the run's own, false if it is a part of a demo's."""
         return self.document.get("schema") == schema_of(AlignDocument)
 
     @property
@@ -141,7 +144,7 @@ class PolicyRun:
 
 @dataclass(frozen=True)
 class Material:
-    """Everything that one report is about, by where it was read."""
+    """Everything that one report is about, by the path it was read from."""
 
     studies: Mapping[str, StudyResults] = field(default_factory=dict)
     suites: Mapping[str, tuple[SuiteResult, ...]] = field(default_factory=dict)
@@ -150,10 +153,10 @@ class Material:
     optimizations: Mapping[str, BestOfNDocument] = field(default_factory=dict)
     runs: tuple[TrainedRun, ...] = ()
     records: Mapping[str, ScoreRecord] = field(default_factory=dict)
-    """By `MODEL on SUITE`: settings, environment and command of its scores, where told."""
+    """By `MODEL on SUITE`: settings, environment and command of its scores, where recorded."""
     policies: tuple[PolicyRun, ...] = ()
     demos: Mapping[str, AlignDemoDocument] = field(default_factory=dict)
-    """Their runs are among the policies."""
+    """Demos of alignment; their runs are among the policies."""
 
     @property
     def title(self) -> str:

@@ -160,7 +160,7 @@ def _fitted_n(curve: GoldCurve) -> str:
 
 
 def best_of_n_tables(document: BestOfNDocument) -> Iterator[Table]:
-    """Yield a table a model for a terminal, then gold of each less that of the first."""
+    """Yield a table a model for a terminal, then differences of gold to the first model."""
     for curve in document["curves"]:
         rows = []
         for place, (n, kl) in enumerate(zip(document["n"], document["kl"], strict=True)):
@@ -174,7 +174,7 @@ def best_of_n_tables(document: BestOfNDocument) -> Iterator[Table]:
 
 
 def best_of_n_sentences(document: BestOfNDocument) -> list[str]:
-    """Return where gold peaks, by measurement and by the fit, in words."""
+    """Return the number of samples, and the peaks of gold by measurement and by the fit."""
     fewest, most = document["samples"]["fewest"], document["samples"]["most"]
     samples = f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
     prompts, confidence = document["prompts"], percent(number(document, "confidence"))

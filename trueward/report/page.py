@@ -42,23 +42,24 @@ FORMATS = ("html", "md")
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data: blob:"
 )
-"""The browser itself refuses any request."""
+"""Policy of the page by which the browser itself refuses any request."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """A report: its findings, and where it is."""
+    """A report that was written, with its findings."""
 
     material: Material
     findings: Findings
     page: Path
     results: Path
+    """The document beside the page."""
 
 
 def report(
     paths: Sequence[str | Path], output: Path, *, form: str = "html", overwrite: bool = False
 ) -> Written:
-    """Read results, judge them, write the report and `results.json` beside it.
+    """Read results, judge them, and write the report with `results.json` beside it.
 
     Args:
         paths: folders of studies, evaluations, diagnoses, best-of-n and training runs, or their
@@ -68,8 +69,8 @@ def report(
         overwrite: replace an earlier report.
 
     Raises:
-        DataError: nothing of ours is there, or a document is not what it must be.
-        OutputExistsError: the output is there already, or other results are beside it.
+        DataError: a path holds no results, or a document is not what it must be.
+        OutputExistsError: the output exists, or other results are beside it.
         InputError: an unknown form, or HTML without plotly.
     """
     if form not in FORMATS:
@@ -212,8 +213,8 @@ def _header(material: Material) -> list[Html]:
         (len(material.runs), "training run", "training runs"),
         (len(material.policies), "trained policy", "trained policies"),
     )
-    if there := [f"{n} {many if n > 1 else one}" for n, one, many in others if n]:
-        parts.append(element("p", listed(there) + "."))
+    if counts := [f"{n} {many if n > 1 else one}" for n, one, many in others if n]:
+        parts.append(element("p", listed(counts) + "."))
     return parts
 
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from trueward.report.blocks import (
     Block,
@@ -34,11 +33,13 @@ from trueward.report.words import (
     spaced,
     two,
 )
+from trueward.results import AlignDemoDocument, AlignDocument, LookBlock
+from trueward.results.policy import AlignSettingsBlock
 from trueward.types import Estimate
 
 TITLE = "Policies trained on reward models"
 SETTINGS = ("policy", "reward_models", "prompts", "algorithm", "gold", "seed", "training")
-"""Settings that tell one run from another."""
+"""Settings that are shown first, as they differ between runs."""
 _LOOK = {
     "step": ("Step", 0),
     "distance": ("√KL, √nat", 2),
@@ -53,7 +54,7 @@ _LOOK = {
     "norm_outside": ("‖h‖ outside", -1),
     "beta": ("KL coefficient", 3),
 }
-"""The numbers of a look: title and decimals; −1 for a share."""
+"""Title and decimals of the numbers of a look on the page; −1 decimals for a share."""
 _TERMINAL_LOOK: Mapping[str, str] = {
     "step": "{}",
     "proxy": "{:.3f}",
@@ -67,6 +68,7 @@ _TERMINAL_LOOK: Mapping[str, str] = {
     "norm_outside": "{:.0%}",
     "beta": "{:.3g}",
 }
+"""Format of the numbers of a look on a terminal."""
 _ALONE = {
     "fell": "Gold fell",
     "rose": "Gold rose",
@@ -81,8 +83,8 @@ _AMONG_OTHERS = {
 }
 
 
-def policies_verdict(runs: Sequence[PolicyRun], demos: Sequence[Mapping[str, Any]] = ()) -> Verdict:
-    """Return a headline over all runs, what demos found, a sentence a run; alarms as warnings."""
+def policies_verdict(runs: Sequence[PolicyRun], demos: Sequence[AlignDemoDocument] = ()) -> Verdict:
+    """Return a headline over all runs, findings of demos and of each run, alarms as warnings."""
     findings = [f"{words}." for demo in demos for words in demo["verdict"]]
     findings += [_sentence(run) for run in runs]
     warnings = [
@@ -94,7 +96,7 @@ def policies_verdict(runs: Sequence[PolicyRun], demos: Sequence[Mapping[str, Any
 
 
 def direction(change: Estimate) -> str:
-    """Return `fell`, `rose`, `open` where the interval does not say, `unknown` without one."""
+    """Return `fell` or `rose`; `open` where the interval covers zero, `unknown` without one."""
     if math.isnan(change.low):
         return "unknown"
     if change.high < 0:
@@ -103,7 +105,7 @@ def direction(change: Estimate) -> str:
 
 
 def shaping_words(run: PolicyRun) -> str:
-    """Return how the reward was shaped; "unknown" in a demo's own document."""
+    """Return the shaping of the reward in words; "unknown" in a demo's document."""
     if not run.settings:
         return "unknown"
     shaping, models = run.settings["shaping"], run.settings["reward_models"]
@@ -138,7 +140,7 @@ def _headline(runs: Sequence[PolicyRun]) -> str:
 
 
 def _some(names: Sequence[str]) -> str:
-    """Return the names, or how many there are where they would fill the line."""
+    """Return the names, or their number where they would fill the line."""
     quoted = [f"“{name}”" if "," in name else name for name in names]
     return listed(quoted) if len(names) < 5 else f"{len(names)} runs"
 
@@ -191,7 +193,7 @@ def _caveats(runs: Sequence[PolicyRun]) -> tuple[str, ...]:
 
 
 def policies_blocks(runs: Sequence[PolicyRun]) -> list[Block]:
-    """Return gold and reward by distance, a table of runs, the fits, what moved, every look."""
+    """Return a page's blocks: gold by distance, runs, fits, other measures, every look."""
     blocks: list[Block] = [gold_figure(runs), _runs_table(runs)]
     if fitted := [run for run in runs if _fit(run)]:
         blocks.append(_fits_table(fitted))
@@ -224,29 +226,29 @@ def policies_summary(runs: Sequence[PolicyRun]) -> Table:
 
 
 def policy_settings(run: PolicyRun) -> Block:
-    """Return what tells one run from another, then the rest behind a fold."""
+    """Return the settings that differ between runs, then the rest behind a fold."""
     first = {name: run.settings[name] for name in SETTINGS if name in run.settings}
     rest = {name: value for name, value in run.settings.items() if name not in first}
     fold = [Fold(f"{len(rest)} more settings", Facts(rest))] if rest else []
     return Group([Facts(first), *fold])
 
 
-def run_table(document: Mapping[str, Any]) -> Table:
+def run_table(document: AlignDocument) -> Table:
     """Return a run's looks for a terminal."""
     head = [Column("√KL" if name == "distance" else name) for name in _TERMINAL_LOOK]
     rows = [
-        row(*("" if point[n] is None else f.format(point[n]) for n, f in _TERMINAL_LOOK.items()))
-        for point in document["points"]
+        row(*("" if p.get(n) is None else f.format(p.get(n)) for n, f in _TERMINAL_LOOK.items()))
+        for p in document["points"]
     ]
     return Table("", head, rows, ruled=True)
 
 
-def demo_table(document: Mapping[str, Any]) -> Table:
+def demo_table(document: AlignDemoDocument) -> Table:
     """Return gold along each objective's runs, for a terminal."""
     names = ("objective", "seed", "gold start", "best", "last", "√KL last", "first alarm @ step")
     rows = []
     for run in document["runs"]:
-        alarm = min(run["alarms"], key=lambda one: one["step"], default=None)
+        alarm = min(run["alarms"], key=lambda alarm: number(alarm, "step"), default=None)
         golds = (f"{run[name]:.3f}" for name in ("gold_start", "gold_best", "gold_last"))
         words = f"{alarm['kind']} @ {alarm['step']}" if alarm else "none"
         distance = f"{run['distance_last']:.2f}"
@@ -254,12 +256,12 @@ def demo_table(document: Mapping[str, Any]) -> Table:
     return Table("", [*map(Column, names)], rows, ruled=True)
 
 
-def shaping_steps(settings: Mapping[str, Any]) -> str:
+def shaping_steps(settings: AlignSettingsBlock) -> str:
     """Return the steps of shaping that are on, in the order in which they are done."""
     shaping = settings["shaping"]
     ensemble = f"{shaping['ensemble']} of {len(settings['reward_models'])}"
     if shaping["ensemble"] == "uncertainty":
-        ensemble += f", λ {shaping['penalty']:g}"
+        ensemble += f", λ {number(shaping, 'penalty'):g}"
     steps = {
         "center": shaping["center"],
         ensemble: len(settings["reward_models"]) > 1,
@@ -271,7 +273,7 @@ def shaping_steps(settings: Mapping[str, Any]) -> str:
 
 
 def _runs_table(runs: Sequence[PolicyRun]) -> Table:
-    """Return one row a run: from where to where, and what was raised."""
+    """Return one row a run: first and last look, the best one, alarms, shaping."""
     titles = ["Gold at the start", "Gold at the end", "Change of gold", "Best gold"]
     titles += ["Change of reward", "√KL at the end", "Steps"]
     rows = [
@@ -325,14 +327,14 @@ def _fits_table(runs: Sequence[PolicyRun]) -> Table:
     return Table("Fits R = d(α − β log d)", head, rows)
 
 
-def _fit(run: PolicyRun) -> dict[str, Any]:
+def _fit(run: PolicyRun) -> Mapping[str, object]:
     """Return the fit's coefficients; empty where there is no fit."""
     fit = run.document.get("fit") or {}
     return {} if "reason" in fit else dict(fit)
 
 
 def peak_words(run: PolicyRun) -> str:
-    """Return where the fit of gold peaks, and whether that is within what was measured."""
+    """Return the peak of gold's fit, marked as a guess where nothing was measured."""
     peak = number(_fit(run), "peak_distance")
     moved = [d for point in run.points if (d := number(point, "distance")) > 0]
     if math.isnan(peak):
@@ -352,7 +354,7 @@ def _looks(run: PolicyRun) -> Fold:
     return Fold(title, Table(title, columns(*(_LOOK[name][0] for name in names)), rows))
 
 
-def _look(point: Mapping[str, Any], name: str) -> str:
+def _look(point: LookBlock, name: str) -> str:
     value, digits = number(point, name), _LOOK[name][1]
     if math.isnan(value):
         return MISSING

@@ -1,10 +1,10 @@
 """Results from folders and files, told apart by their `schema`."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 from trueward.errors import DataError
 from trueward.files import JsonField, read_json
@@ -27,7 +27,7 @@ from trueward.results import (
 ALIGN_FILE = "align.json"
 RECORD, STATE = "train.json", "trainer_state.json"
 NAMES = ("results.json", "diagnostics.json", "bon.json", ALIGN_FILE, "demo.json", RECORD)
-"""Files that a folder of ours may hold at its top."""
+"""Documents that a folder of results may hold at its top."""
 R = TypeVar("R", TrainedRun, PolicyRun)
 _NOT_CURVES = ("step", "epoch", "total_flos", "num_tokens", "min_reward", "max_reward")
 
@@ -39,25 +39,27 @@ def read_material(paths: Sequence[str | Path]) -> Material:
     is one of their documents.
 
     Raises:
-        DataError: nothing of ours is there, or a document is not what it must be.
+        DataError: a path holds no results, or a document is not what it must be.
     """
-    found = _Found()
+    reader = _Reader()
     for path in _files(paths):
-        found.take(path)
+        reader.read(path)
     return Material(
-        found.studies,
-        {model: tuple(results.values()) for model, results in found.suites.items()},
-        tuple(found.diagnoses),
-        found.optimizations,
-        _told_apart(found.runs, lambda run: run.folder),
-        found.records,
-        _told_apart(list(found.policies.values()), lambda run: str(Path(run.source).parent)),
-        found.demos,
+        reader.studies,
+        {model: tuple(results.values()) for model, results in reader.suites.items()},
+        tuple(reader.diagnoses),
+        reader.optimizations,
+        _with_distinct_labels(reader.runs, lambda run: run.folder),
+        reader.records,
+        _with_distinct_labels(
+            list(reader.policies.values()), lambda run: str(Path(run.source).parent)
+        ),
+        reader.demos,
     )
 
 
-class _Found:
-    """Everything read so far."""
+class _Reader:
+    """A reader of documents, with everything read so far."""
 
     def __init__(self) -> None:
         self.studies: dict[str, StudyResults] = {}
@@ -69,39 +71,39 @@ class _Found:
         self.policies: dict[Path, PolicyRun] = {}
         self.demos: dict[str, AlignDemoDocument] = {}
         self._scorers: dict[str, tuple[str, Path]] = {}
-        """By model: what gave its first scores, and the folder they were in."""
-        self._takers: dict[str, Callable[[JsonField, Path], None]] = {
-            schema_of(StudyResults): self._take_study,
-            schema_of(SuiteResult): self._take_suite,
-            schema_of(DiagnosticsDocument): self._take_diagnosis,
-            schema_of(BestOfNDocument): self._take_best_of_n,
-            schema_of(AlignDocument): self._take_policy,
-            schema_of(AlignDemoDocument): self._take_demo,
+        """By label: the model or file of its first scores, and the folder they were in."""
+        self._readers: dict[str, Callable[[JsonField, Path], None]] = {
+            schema_of(StudyResults): self._read_study,
+            schema_of(SuiteResult): self._read_suite,
+            schema_of(DiagnosticsDocument): self._read_diagnosis,
+            schema_of(BestOfNDocument): self._read_best_of_n,
+            schema_of(AlignDocument): self._read_policy,
+            schema_of(AlignDemoDocument): self._read_demo,
         }
 
-    def take(self, path: Path) -> None:
-        """Read a document by its schema; the record of a training run by its name."""
+    def read(self, path: Path) -> None:
+        """Read a document, known by its schema, or the record of a training run, by its name."""
         if path.name == RECORD:
             self.runs.append(_trained(path))
             return
         document = read_json(path)
         schema = document.value.get("schema") if isinstance(document.value, dict) else None
-        taker = self._takers.get(schema) if isinstance(schema, str) else None
-        if taker is None:
-            known = ", ".join(self._takers)
+        reader = self._readers.get(schema) if isinstance(schema, str) else None
+        if reader is None:
+            known = ", ".join(self._readers)
             raise DataError(
                 f"{path}: expected a document of schema {known}, or {RECORD}; got schema {schema!r}"
             )
-        taker(document, path)
+        reader(document, path)
 
-    def _take_study(self, document: JsonField, path: Path) -> None:
+    def _read_study(self, document: JsonField, path: Path) -> None:
         self.studies[str(path)] = StudyResults.parse(document)
 
-    def _take_suite(self, document: JsonField, path: Path) -> None:
-        """A part of a suite is known by its file's name."""
+    def _read_suite(self, document: JsonField, path: Path) -> None:
+        """Read one model's result; a part of a suite is called as its file is."""
         result = replace(SuiteResult.parse(document), suite=path.stem)
-        beside = path.with_suffix(".record.json")
-        record: ScoreRecord = read(beside, ScoreRecord) if beside.is_file() else {}
+        at = path.with_suffix(".record.json")
+        record: ScoreRecord = read(at, ScoreRecord) if at.is_file() else {}
         made_of = record.get("made_of", {})
         if {"model", "scores"} & made_of.keys():
             self._check_one_model(result.scorer, made_of.get("model", "a file of scores"), path)
@@ -111,8 +113,8 @@ class _Found:
                 f"{path}: {result.scorer} has a result of {result.suite!r} already; give each once"
             )
         known[result.suite] = replace(result, data=result.data or made_of.get("data"))
-        told = {n: v for n, v in record.items() if n in ("settings", "environment", "command")}
-        self.records[f"{result.scorer} on {result.suite}"] = cast(ScoreRecord, told)
+        kept = {n: v for n, v in record.items() if n in ("settings", "environment", "command")}
+        self.records[f"{result.scorer} on {result.suite}"] = cast(ScoreRecord, kept)
 
     def _check_one_model(self, label: str, scorer: str, path: Path) -> None:
         earlier, folder = self._scorers.setdefault(label, (scorer, path.parent))
@@ -122,17 +124,17 @@ class _Found:
                 "of them under another name (trueward eval NAME=PATH)"
             )
 
-    def _take_diagnosis(self, document: JsonField, path: Path) -> None:
+    def _read_diagnosis(self, document: JsonField, path: Path) -> None:
         self.diagnoses.append(Diagnosis(str(path), parse(document, DiagnosticsDocument)))
 
-    def _take_best_of_n(self, document: JsonField, path: Path) -> None:
+    def _read_best_of_n(self, document: JsonField, path: Path) -> None:
         self.optimizations[str(path)] = parse(document, BestOfNDocument)
 
-    def _take_policy(self, document: JsonField, path: Path) -> None:
+    def _read_policy(self, document: JsonField, path: Path) -> None:
         self.policies.setdefault(path.resolve(), _policy(document, path))
 
-    def _take_demo(self, document: JsonField, path: Path) -> None:
-        """Take each run from its own document where that lies beside, else from the demo's."""
+    def _read_demo(self, document: JsonField, path: Path) -> None:
+        """Read each run's own document where it is beside the demo's, else the demo's part."""
         demo = self.demos[str(path)] = parse(document, AlignDemoDocument)
         for one in demo["runs"]:
             label = f"{one['objective']}, seed {one['seed']}"
@@ -207,21 +209,24 @@ def _logged(folder: Path) -> dict[str, list[float]]:
     log = [entry.value for entry in read_json(newest)["log_history"].items()]
     curve: dict[str, list[float]] = {}
     for prefix, marker in (("", "loss"), ("eval_", "eval_loss")):
-        rows: list[Mapping[str, Any]] = [row for row in log if marker in row]
-        names = dict.fromkeys(n for row in rows for n, v in row.items() if _is_curve(n, v))
+        rows = [
+            {name: value for name, value in row.items() if isinstance(value, int | float)}
+            for row in log
+            if marker in row
+        ]
+        names = dict.fromkeys(name for row in rows for name in row if _is_curve(name))
         if rows:
             curve[f"{prefix}step"] = [float(row["step"]) for row in rows]
             curve |= {n: [float(row.get(n, math.nan)) for row in rows] for n in names}
     return curve
 
 
-def _is_curve(name: str, value: object) -> bool:
+def _is_curve(name: str) -> bool:
     plain = name.removeprefix("eval_")
-    told = plain in _NOT_CURVES or plain.endswith(("runtime", "per_second"))
-    return not told and isinstance(value, int | float)
+    return plain not in _NOT_CURVES and not plain.endswith(("runtime", "per_second"))
 
 
-def _told_apart(runs: Sequence[R], folder: Callable[[R], str]) -> tuple[R, ...]:
-    """Return the runs, those of one name called by their folders."""
+def _with_distinct_labels(runs: Sequence[R], folder: Callable[[R], str]) -> tuple[R, ...]:
+    """Return the runs, those that share a label called by their folders."""
     names = [run.label for run in runs]
     return tuple(replace(r, label=folder(r)) if names.count(r.label) > 1 else r for r in runs)

@@ -59,8 +59,8 @@ class _Finding:
 def study_verdict(results: StudyResults, noun: str = "objective") -> Verdict:
     """Return what the comparison says.
 
-    "Better" and "worse" are said of differences that hold after Holm's correction; what only its
-    own interval separates from zero is called a hint. `noun` is what is compared.
+    Differences that hold after Holm's correction are called better or worse; one that only its own
+    interval separates from zero is called a hint. `noun` says what is compared.
     """
     found = _found(results)
     return Verdict(
@@ -140,7 +140,7 @@ def _sentence(results: StudyResults, found: _Finding) -> str:
 
 
 def _in_seeds(comparison: Comparison, found: _Finding, direction: str) -> str:
-    """Return the number of seeds in which it is so; nothing where there is one."""
+    """Return the number of seeds that agree; nothing where there is one."""
     seeds, ahead = len(comparison.seeds), found.difference.seeds_ahead
     if seeds == 1:
         return ""
@@ -148,7 +148,7 @@ def _in_seeds(comparison: Comparison, found: _Finding, direction: str) -> str:
 
 
 def _level(results: StudyResults, found: list[_Finding]) -> list[str]:
-    """Return one sentence for the objectives that nothing separates from the baseline."""
+    """Return a sentence on the objectives that nothing separates from the baseline."""
     comparison = results.comparison
     marked = {f.entry.objective for f in found}
     level = [
@@ -160,37 +160,37 @@ def _level(results: StudyResults, found: list[_Finding]) -> list[str]:
         return []
     verb = "cannot be told apart from"
     against = results.labels[comparison.baseline]
-    number = len(comparison.metrics)
-    measures = "the one measure" if number == 1 else f"any of the {number} measures"
+    metrics = len(comparison.metrics)
+    measures = "the one measure" if metrics == 1 else f"any of the {metrics} measures"
     return [f"{listed(level)} {verb} {against} on {measures}."]
 
 
 def _sureness(comparison: Comparison, noun: str) -> str:
     seeds, others = len(comparison.seeds), len(comparison.objectives) - 1
     drawn = f", from {count(seeds, 'seed')}" if noun == "objective" else ""
-    what = (
+    words = (
         f"Intervals are {percent(comparison.confidence)} bootstrap intervals over "
         f"{comparison.resampled}{drawn}."
     )
     if others > 1:
-        what += f" Holm's correction covers the {others} {noun}s compared on one measure."
+        words += f" Holm's correction covers the {others} {noun}s compared on one measure."
     if len(comparison.metrics) > 1 and others:
-        what += " Measures are not corrected for one another."
+        words += " Measures are not corrected for one another."
     if seeds == 1:
-        return what + (
+        return words + (
             " With one seed they leave out how much another seed would differ: read every "
             "difference as one of these trained models, not of the ways they were trained."
         )
     if seeds < 5:
-        return what + (
+        return words + (
             " So few seeds understate how much another seed would differ, so a narrow interval "
             "is less sure than it looks."
         )
-    return what
+    return words
 
 
 def _length(results: StudyResults) -> list[str]:
-    """Return on which measures a scorer that only counts words does as well as a model."""
+    """Return a sentence for each measure on which counting words does as well as a model."""
     words = results.baselines.get("length", {})
     comparison = results.comparison
     sentences = []
@@ -234,7 +234,7 @@ def comparison_table(results: StudyResults, noun: str = "objective") -> Table:
 
 
 def comparison_summary(results: StudyResults) -> Table:
-    """Return the same without intervals, for Markdown."""
+    """Return means and differences without intervals, for Markdown."""
     table, baseline = comparison_table(results), results.labels[results.comparison.baseline]
     note = (
         f"In brackets the difference to {baseline}; * its 95 % interval excludes zero, "
@@ -245,7 +245,7 @@ def comparison_summary(results: StudyResults) -> Table:
 
 
 def study_table(results: StudyResults) -> Table:
-    """Return the same for a terminal: means, below them differences, and how to read them."""
+    """Return means, differences below them, and notes on how to read them, for a terminal."""
     comparison = results.comparison
     titles = [Column(metric(name).short) for name in comparison.metrics]
     rows = [_without_intervals(row) for row in comparison_table(results).rows]
@@ -324,8 +324,8 @@ def _reference_rows(results: StudyResults, names: Mapping[str, str]) -> list[Row
 
 
 def _statistics(runs: Sequence[RunResult], split: str) -> list[str]:
-    """Return means over runs of what `_STATISTICS` names, on one split."""
-    found = []
+    """Return the means over runs of the `_STATISTICS` of one split."""
+    values = []
     for run in runs:
         if split not in run.norms:
             continue
@@ -336,8 +336,8 @@ def _statistics(runs: Sequence[RunResult], split: str) -> list[str]:
             shift = norm / number(train, place, "mean") - 1
             numbers += [norm, number(norms, place, "cv"), shift]
         rest = [number(norms, "difference", "mean"), number(norms, "effective_rank")]
-        found.append([*numbers, *rest])
-    means = map(mean, zip(*found, strict=True))
+        values.append([*numbers, *rest])
+    means = map(mean, zip(*values, strict=True))
     return [form(value) for (_, form), value in zip(_STATISTICS, means, strict=True)]
 
 
@@ -355,6 +355,7 @@ _STATISTICS: tuple[tuple[str, Callable[[float], str]], ...] = (
     ("‖h⁺ − h⁻‖", two),
     ("Effective rank", partial(fixed, digits=1)),
 )
+"""Title and form of each statistic of hidden states."""
 
 
 def _spread(values: list[float]) -> str | Value:

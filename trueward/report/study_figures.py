@@ -27,6 +27,7 @@ from trueward.results import HistogramCounts, NormBlock, RunResult, StudyResults
 from trueward.types import Estimate
 
 CURVE_POINTS = 40
+"""The most points of a training curve; longer logs are averaged."""
 CURVES = {
     "loss": "Training loss, nats",
     "accuracy": "Accuracy on training batches",
@@ -36,6 +37,7 @@ CURVES = {
     "head_norm": "‖W‖",
     "margin": "r⁺ − r⁻, logits",
 }
+"""Titles of the logged curves, in their order on the page."""
 BINS = 50
 REACH = 3.5
 """Standard deviations around a mean that the scale of norms must show."""
@@ -46,7 +48,7 @@ PLACES: Mapping[Place, str] = {
 }
 
 Curve: TypeAlias = Mapping[str, Numbers]
-"""Lists by name, against `step`, or `eval_step` for names that begin with `eval_`."""
+"""Logged values by name, against `step`, or `eval_step` for names that begin with `eval_`."""
 
 
 def runs_of(results: StudyResults, objective: str) -> list[RunResult]:
@@ -73,7 +75,7 @@ def difference_figure(results: StudyResults) -> Figure:
 
 
 def scenario_bars(results: StudyResults) -> Figure:
-    """Return means by metric and objective as bars: accuracies in one panel, Kendall τ in one."""
+    """Return means by metric and objective as bars, accuracies and Kendall τ in panels apart."""
     metrics = results.comparison.metrics
     accuracies = [m for m in metrics if m.startswith("accuracy")]
     others = [m for m in metrics if m not in accuracies]
@@ -139,8 +141,8 @@ def curve_panels(groups: Mapping[str, tuple[str, Sequence[Curve]]]) -> list[Pane
 def _colors(results: StudyResults) -> dict[str, str]:
     """Return a colour for each objective, in their order; the baseline is grey."""
     objectives, baseline = results.comparison.objectives, results.comparison.baseline
-    found = colors_of([o for o in objectives if o != baseline]) | {baseline: GREY}
-    return {o: found[o] for o in objectives}
+    colors = colors_of([o for o in objectives if o != baseline]) | {baseline: GREY}
+    return {o: colors[o] for o in objectives}
 
 
 def _legend(results: StudyResults) -> dict[str, str]:
@@ -170,16 +172,16 @@ def _bars(results: StudyResults, title: str, metrics: Sequence[str]) -> Panel:
     words = results.baselines.get("length", {})
     heights = {place: words.get(m, math.nan) for place, m in enumerate(metrics)}
     lines = [_level(place, height) for place, height in heights.items() if height == height]
-    span = _span([one for found in means.values() for one in found], lines)
+    span = _span([mean for group in means.values() for mean in group], lines)
     plan = layout(axis(), axis(range=span), barmode="group", bargap=0.25, shapes=lines)
     return Panel(title, f"Bars of {title.lower()}. {spoken}.", traces, plan, 300)
 
 
 def _span(means: Sequence[Estimate], lines: Sequence[Plotly]) -> list[float]:
     """Return the range from the lowest to the highest end of a bar, whisker or line, and zero."""
-    ends = [0.0, *(one["y0"] for one in lines)]
-    ends += [one.value + (one.high - one.value) for one in means]
-    ends += [one.value - (one.value - one.low) for one in means]
+    ends = [0.0, *(line["y0"] for line in lines)]
+    ends += [mean.value + (mean.high - mean.value) for mean in means]
+    ends += [mean.value - (mean.value - mean.low) for mean in means]
     defined = [end for end in ends if not math.isnan(end)]
     low, high = min(defined), max(defined)
     room = 0.06 * (high - low)
@@ -278,8 +280,8 @@ def _norm_panel(label: str, runs: Sequence[RunResult], place: Place, edges: ndar
 
 
 def _norm_blocks(results: StudyResults, place: Place) -> list[NormBlock]:
-    found = [_norm(run, s, place) for run in results.runs.values() for s in run.norms]
-    return [block for block in found if block]
+    blocks = (_norm(run, s, place) for run in results.runs.values() for s in run.norms)
+    return [block for block in blocks if block]
 
 
 def _norm(run: RunResult, split: str, place: Place) -> NormBlock | None:
@@ -287,7 +289,7 @@ def _norm(run: RunResult, split: str, place: Place) -> NormBlock | None:
 
 
 def rebinned(histogram: HistogramCounts, edges: ndarray) -> ndarray:
-    """Return the share of each new bin, counts spread evenly within the old ones."""
+    """Return the share of counts in each new bin; they are spread evenly within the old ones."""
     below = np.concatenate([[0.0], np.cumsum(histogram["counts"])])
     shares: ndarray = np.diff(np.interp(edges, histogram["edges"], below)) / below[-1]
     return shares
@@ -325,7 +327,7 @@ def _curve(name: str, steps: ndarray, values: ndarray, style: Plotly) -> Plotly:
 
 
 def _logged(curve: Curve, key: str) -> tuple[ndarray, ndarray]:
-    """Return steps and values without undefined values, averaged into few points."""
+    """Return steps and values of a curve, undefined ones left out, averaged into few points."""
     steps = curve.get("eval_step" if key.startswith("eval_") else "step", [])
     values = curve.get(key, [])
     kept = [(s, v) for s, v in zip(steps, values, strict=False) if not math.isnan(v)]
@@ -337,7 +339,7 @@ def _logged(curve: Curve, key: str) -> tuple[ndarray, ndarray]:
 
 
 def _mean_curve(curves: Sequence[tuple[ndarray, ndarray]]) -> tuple[ndarray, ndarray]:
-    """Return the mean over runs where all of them have values, on the first one's steps."""
+    """Return the mean over runs at the first run's steps, within the range that all cover."""
     last = min(steps[-1] for steps, _ in curves)
     first = max(steps[0] for steps, _ in curves)
     steps = curves[0][0]

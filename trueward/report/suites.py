@@ -1,13 +1,14 @@
 """Benchmark suites in a report and on a terminal: tables, differences, verdicts."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from trueward.report.blocks import (
     Block,
     Column,
     Figure,
     Lines,
+    Row,
     Table,
     Text,
     Value,
@@ -37,7 +38,7 @@ Suites = Mapping[str, Sequence[SuiteResult]]
 
 
 def suites_verdict(suites: Suites, compared_: Compared) -> Verdict:
-    """Return which models differ from the first, and how surely."""
+    """Return the differences of the models to the first, and how sure they are."""
     about, first, differences = "Benchmark suites", next(iter(suites)), compared_.differences
     left_out = tuple(f"Not compared: {reason}." for reason in compared_.left_out)
     if not differences:
@@ -87,9 +88,8 @@ def _better(one: SuiteDifference) -> str:
 
 def _scores(model: str, rows: Sequence[SuiteResult]) -> str:
     parts = [
-        f"{times_100(one.value.value)} ({interval(one.value, times_100)}) on {one.suite}"
-        for one in rows
-        if one.primary in one.weights
+        f"{times_100(value.value)} ({interval(value, times_100)}) on {suite}"
+        for suite, value in _primary_values(rows).items()
     ]
     return f"{model} scores {listed(parts)}" if parts else f"{model} has no primary metric"
 
@@ -97,7 +97,7 @@ def _scores(model: str, rows: Sequence[SuiteResult]) -> str:
 def suites_blocks(suites: Suites, differences: Sequence[SuiteDifference]) -> list[Block]:
     """Return a page's blocks: primary metrics and differences, then a table of parts a suite."""
     names = _names(suites)
-    blocks: list[Block] = [_primary_table(suites, names, differences)]
+    blocks: list[Block] = [_primary_table(suites, differences)]
     if differences:
         blocks.append(_difference_figure([*suites], names, differences))
     return blocks + [_page_parts(suites, name) for name in names]
@@ -105,44 +105,46 @@ def suites_blocks(suites: Suites, differences: Sequence[SuiteDifference]) -> lis
 
 def primary_summary(suites: Suites) -> Table:
     """Return primary metrics times 100 with their intervals, for Markdown."""
-    names, rows = _names(suites), []
+    rows = _primary_rows(
+        suites, lambda model, suite, mean: Value(times_100(mean.value), interval(mean, times_100))
+    )
+    return Table("", columns("Model", *_names(suites)), rows)
+
+
+def _primary_rows(suites: Suites, entry: Callable[[str, str, Estimate], Value]) -> list[Row]:
+    """Return a row a model with an entry for the primary metric of each suite."""
+    rows = []
     for model, results in suites.items():
-        known = {one.suite: one.value for one in results if one.primary in one.weights}
-        values = [
-            Value(times_100(known[n].value), interval(known[n], times_100))
-            if n in known
-            else MISSING
-            for n in names
-        ]
-        rows.append(row(model, *values))
-    return Table("", columns("Model", *names), rows)
+        known = _primary_values(results)
+        entries = (entry(model, n, known[n]) if n in known else MISSING for n in _names(suites))
+        rows.append(row(model, *entries))
+    return rows
+
+
+def _primary_values(results: Sequence[SuiteResult]) -> dict[str, Estimate]:
+    """Return the primary metric by suite; a suite without data for it is left out."""
+    return {
+        one.suite: one.value
+        for one in results
+        if any(part.name == one.primary for part in one.parts)
+    }
 
 
 def _names(suites: Suites) -> list[str]:
     return list(dict.fromkeys(one.suite for rows in suites.values() for one in rows))
 
 
-def _primary_table(
-    suites: Suites, names: Sequence[str], differences: Sequence[SuiteDifference]
-) -> Table:
+def _primary_table(suites: Suites, differences: Sequence[SuiteDifference]) -> Table:
     gaps = {(one.scorer, one.suite): one for one in differences}
-    rows = []
-    for model, results in suites.items():
-        known = {
-            one.suite: one.value
-            for one in results
-            if any(part.name == one.primary for part in one.parts)
-        }
-        values = [
-            compared(known[n], gaps.get((model, n)), times_100, signed_times_100)
-            if n in known
-            else MISSING
-            for n in names
-        ]
-        rows.append(row(model, *values))
+    rows = _primary_rows(
+        suites,
+        lambda model, suite, mean: compared(
+            mean, gaps.get((model, suite)), times_100, signed_times_100
+        ),
+    )
     against = f", and differences to {next(iter(suites))}" if len(suites) > 1 else ""
     caption = f"Primary metric of each suite, times 100{against}"
-    return Table(caption, columns("Model", *names), rows, emphasis=True)
+    return Table(caption, columns("Model", *_names(suites)), rows, emphasis=True)
 
 
 def _page_parts(suites: Suites, name: str) -> Table:
@@ -195,7 +197,7 @@ def _hundredfold(one: Estimate) -> Estimate:
 
 
 def suite_list(suites: Sequence[Suite]) -> Table:
-    """Return what each suite measures, what one quotes of it, whose data and which licence."""
+    """Return a row a suite: what it measures, its primary metric, its data and their licence."""
     head = [
         Column("suite", text=True, whole=True),
         Column("what it measures", text=True, stretched=True),
@@ -247,7 +249,7 @@ def _notes(results: Sequence[SuiteResult]) -> list[str]:
 def differences_blocks(
     suites: Suites, differences: Sequence[SuiteDifference]
 ) -> list[Table | Text | Lines]:
-    """Return a terminal's blocks: each model less the first, how to read that, what survives."""
+    """Return a terminal's blocks: differences to the first model, and which of them survive."""
     if not differences:
         return []
     note = (
@@ -262,7 +264,7 @@ def differences_blocks(
 
 
 def surviving(differences: Sequence[SuiteDifference]) -> list[str]:
-    """Return which differences survive the correction, in words."""
+    """Return a sentence for each difference that survives the correction, or for none."""
     over = count(len(differences), "comparison")
     lines = [
         f"Survives Holm's correction over {over}: {_plain_sentence(one)}"

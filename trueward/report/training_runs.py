@@ -1,7 +1,6 @@
 """Runs of `trueward train` in a report and on a terminal: verdict, page, settings."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from trueward.metrics import metric
 from trueward.report.blocks import (
@@ -51,11 +50,11 @@ SETTINGS = (
     "seed",
     "use_peft",
 )
-"""Of the hundred settings of a job those that tell one run from another."""
+"""Settings that are shown first, as they differ between runs; a job has a hundred."""
 
 
 def runs_verdict(runs: Sequence[TrainedRun]) -> Verdict:
-    """Return a sentence a run: what it was trained with, and its held-out numbers."""
+    """Return a sentence a run: its objective, its steps and its held-out numbers."""
     done = sum(run.finished for run in runs)
     headline = f"{count(len(runs), 'training run')}, {done} finished."
     caveat = (
@@ -67,7 +66,7 @@ def runs_verdict(runs: Sequence[TrainedRun]) -> Verdict:
 
 
 def run_sentence(run: TrainedRun) -> str:
-    """Return what a run was trained with, and its held-out numbers."""
+    """Return the objective and steps of a run, and its held-out numbers, in words."""
     if not run.finished:
         return f"{run.label} is not finished, so it was not judged."
     parts = [
@@ -85,7 +84,7 @@ def held_out(run: TrainedRun) -> dict[str, Estimate]:
 
 
 def runs_blocks(runs: Sequence[TrainedRun]) -> list[Block]:
-    """Return a page's blocks: a table of runs, their curves, and what is to be noted."""
+    """Return a page's blocks: a table of runs, their curves and their notices."""
     blocks: list[Block] = [_runs_table(runs)]
     palette = colors_of([str(place) for place in range(len(runs))])
     groups = {
@@ -111,8 +110,8 @@ def run_settings(run: TrainedRun) -> Block:
     return Group([Facts(main_settings(run)), rest])
 
 
-def main_settings(run: TrainedRun) -> dict[str, Any]:
-    """Return the settings that tell one run from another."""
+def main_settings(run: TrainedRun) -> dict[str, object]:
+    """Return the settings that differ between runs, where they are set."""
     return {name: run.job[name] for name in SETTINGS if run.job.get(name) is not None}
 
 
@@ -136,7 +135,7 @@ def _runs_table(runs: Sequence[TrainedRun]) -> Table:
 
 
 def held_out_table(means: Mapping[str, Estimate]) -> Table:
-    """Return one run's held-out results for a terminal: a metric a row, and what it is."""
+    """Return one run's held-out results for a terminal: a metric a row, with its meaning."""
     first = Column("held-out metric", text=True, width=26)
     head = [first, Column("mean"), Column("interval"), Column("what it is", text=True)]
     rows = [
