@@ -22,7 +22,7 @@ class AccuracyBlock(Interval):
     """Share of pairs ranked right, a tie being wrong."""
 
     n: NotRequired[int]
-    """Pairs."""
+    """Number of pairs."""
     ties: NotRequired[int]
 
 
@@ -30,7 +30,7 @@ class TauBlock(Interval):
     """Kendall's τ per prompt against the data's scores, mean over prompts."""
 
     n: NotRequired[int]
-    """Prompts."""
+    """Number of prompts."""
     undefined: NotRequired[int]
     """Prompts whose τ is undefined."""
 
@@ -43,7 +43,7 @@ class RewardBlock(TypedDict):
     std: NotRequired[NumberOrNull]
     """Population standard deviation."""
     quantiles: Mapping[str, NumberOrNull]
-    """By level."""
+    """Quantiles by level."""
     histogram: NotRequired[HistogramCounts]
 
 
@@ -52,18 +52,18 @@ class RewardsBlock(TypedDict):
 
     all: RewardBlock
     sources: Mapping[str, RewardBlock]
-    """By name."""
+    """Distributions by name of the source."""
     unnamed: NotRequired[int]
     """Responses without a source."""
 
 
 class CorrelationBlock(TypedDict):
-    """Correlations with the tokens of the response alone, before truncation."""
+    """Correlations with the number of tokens of the response alone, before truncation."""
 
     pearson: NotRequired[NumberOrNull]
     spearman: NotRequired[NumberOrNull]
     pearson_within: NumberOrNull
-    """With each prompt's means taken off first."""
+    """Pearson's r with each prompt's means subtracted first."""
     spearman_within: NotRequired[NumberOrNull]
 
 
@@ -79,7 +79,7 @@ class LengthBlock(TypedDict):
 
     reward: CorrelationBlock
     gold: NotRequired[CorrelationBlock]
-    """Of the data's score, where there are scores."""
+    """Correlations with the data's own score, where there are scores."""
     shorter_chosen: NotRequired[ShorterChosenBlock]
 
 
@@ -92,7 +92,7 @@ class ReliabilityRow(TypedDict):
     confidence: NumberOrNull
     """Mean p; null where n is 0."""
     wins: NumberOrNull
-    """Share of outcome 1; null where n is 0."""
+    """Share of predictions whose outcome is 1; null where n is 0."""
 
 
 class CalibrationBlock(TypedDict):
@@ -102,7 +102,7 @@ class CalibrationBlock(TypedDict):
     brier: NotRequired[NumberOrNull]
     nll: NotRequired[NumberOrNull]
     temperature: NumberOrNull
-    """Null where it is infinite."""
+    """Temperature T; null where it is infinite."""
     pairs: NotRequired[int]
     table: Sequence[ReliabilityRow]
 
@@ -114,7 +114,7 @@ class LogOddsBlock(TypedDict):
     after_temperature: CalibrationBlock | None
     """After one temperature, fitted on the other half."""
     fitted_on: NotRequired[int]
-    """Pairs of the other half."""
+    """Number of pairs in the other half."""
     why_not: NotRequired[str]
     """The reason that there is no temperature."""
 
@@ -145,19 +145,19 @@ class EditBlock(TypedDict):
     shift: NumberOrNull
     """In mean clean margins; above 0 where the edit is rewarded."""
     reference_shift: NotRequired[NumberOrNull]
-    """The same of the reference; these three where there is one."""
+    """Shift of the reference; this and the two below only where it is given."""
     attenuation: NotRequired[Interval]
     attenuation_unscaled: NotRequired[NumberOrNull]
 
 
 class ReferenceBlock(TypedDict, total=False):
-    """The model beside the one that edits are held against."""
+    """The model against the reference that edits are compared with."""
 
     scale: NumberOrNull
     fitted_on: int
-    """Pairs."""
+    """Number of pairs that the scale was fitted on."""
     retention: Interval
-    """Of clean margins."""
+    """Retention of clean margins."""
     retention_unscaled: NumberOrNull
 
 
@@ -165,14 +165,14 @@ class EditsBlock(TypedDict):
     """The effect on the reward of edits that should not decide."""
 
     margin: NotRequired[NumberOrNull]
-    """Mean clean margin, which shifts are in units of."""
+    """Mean clean margin, the unit of shifts."""
     reference: NotRequired[ReferenceBlock | None]
     edits: Mapping[str, EditBlock]
-    """By name."""
+    """Effects by name of the edit."""
 
 
 class BestOfNFitBlock(TypedDict):
-    """R = d(α − βd), d = √KL."""
+    """Fit of the gain in gold: R = d(α − βd), d = √KL."""
 
     alpha: NumberOrNull
     beta: NumberOrNull
@@ -182,7 +182,7 @@ class BestOfNFitBlock(TypedDict):
     reach: NotRequired[NumberOrNull]
     """The largest d."""
     peak_n: NumberOrNull
-    """Null: gold never peaks."""
+    """Size at the peak; null where gold never peaks."""
     peak_gain: NotRequired[NumberOrNull]
 
 
@@ -191,17 +191,17 @@ class BestOfNBlock(TypedDict):
 
     n: Sequence[int]
     kl: Sequence[float]
-    """In nats."""
+    """KL distance at each n, in nats."""
     gold: Sequence[Interval]
-    """Of the response selected by reward."""
+    """Mean gold of the response selected by reward."""
     reward: NotRequired[Sequence[Interval]]
     best: Sequence[Interval]
-    """Of the response selected by gold."""
+    """Mean gold of the response selected by gold."""
     fit: BestOfNFitBlock
     prompts: NotRequired[int]
     left_out: NotRequired[int]
     samples: NotRequired[int]
-    """Fewest of a prompt."""
+    """Fewest samples of a prompt."""
 
 
 class ProbeBlock(TypedDict):
@@ -212,11 +212,11 @@ class ProbeBlock(TypedDict):
     quantile: NotRequired[Interval]
     """Its mean rank among them, in [0, 1]."""
     n: NotRequired[int]
-    """Prompts."""
+    """Number of prompts."""
 
 
 class FlippedPairsBlock(TypedDict):
-    """Flipped training labels: learnt by heart, or not."""
+    """Flipped training labels, and how many of them the model learnt by heart."""
 
     clean: NotRequired[NumberOrNull]
     """Share of the flipped pairs that the model orders by the clean label."""
@@ -229,7 +229,7 @@ class FlippedPairsBlock(TypedDict):
 
 
 class SetBlock(TypedDict):
-    """One model on one set; what could not be computed is null, its reason in `not_computed`."""
+    """One model on one set; a diagnostic that could not be computed is null, see `not_computed`."""
 
     name: str
     source: NotRequired[str]
@@ -237,13 +237,13 @@ class SetBlock(TypedDict):
     responses: NotRequired[int]
     pairs: NotRequired[int]
     left_out: NotRequired[Mapping[str, int]]
-    """Rows, by reason."""
+    """Rows that were left out, by reason."""
     truncated: NotRequired[int]
     """Responses that were cut."""
     longest: NotRequired[int]
     """Tokens of the longest response."""
     too_long: NotRequired[int]
-    """Edits and probes left out."""
+    """Edits and probes left out because they are too long."""
     accuracy: AccuracyBlock | None
     norms: SplitNorms | None
     rewards: RewardsBlock | None
@@ -251,12 +251,12 @@ class SetBlock(TypedDict):
     calibration: LogOddsBlock | None
     similar_pairs: SimilarPairsBlock | None
     flipped_pairs: NotRequired[FlippedPairsBlock | None]
-    """Of the set `train` only; the four below of all others."""
+    """Only of the set `train`; the four below only of the others."""
     tau: NotRequired[TauBlock | None]
     edits: NotRequired[EditsBlock | None]
     best_of_n: NotRequired[BestOfNBlock | None]
     probes: NotRequired[Mapping[str, ProbeBlock] | None]
-    """By name; `given: NAME` for answers from a file."""
+    """Probes by name; `given: NAME` for answers from a file."""
 
 
 class NotComputed(TypedDict):
@@ -271,7 +271,7 @@ class ModelBlock(TypedDict):
     """One model."""
 
     model: str
-    """Its label."""
+    """Label of the model."""
     path: NotRequired[str]
     digest: NotRequired[str]
     sets: Sequence[SetBlock]
@@ -310,16 +310,16 @@ class DiagnosticsDocument(TypedDict):
     environment: NotRequired[Mapping[str, str]]
     """Versions and machine, as text."""
     settings: NotRequired[Mapping[str, object]]
-    """The way responses were scored, and `probed`: prompts a set for edits and probes."""
+    """Settings of scoring, and `probed`: prompts a set for edits and probes."""
     train: NotRequired[str | None]
     """Path of the training data."""
     reference: NotRequired[str | None]
-    """Label of the model that edits are held against."""
+    """Label of the reference, the model that edits are compared with."""
     models: Annotated[Sequence[ModelBlock], AfterValidator(_same_sets)]
     comparison: NotRequired[Mapping[str, object] | None]
     """As a study's, with models for objectives and one seed: `accuracy_SET` and `tau_SET` of each
     model less the first one's, paired by prompt; null where no set has pairs or scores."""
     label_noise: NotRequired[Mapping[str, LabelNoiseBlock] | None]
-    """By set."""
+    """Effect of label noise, by set."""
     not_given: Mapping[str, str]
-    """By diagnostic what it would need beside data to judge on."""
+    """Input that a diagnostic would need besides data to judge on, by diagnostic."""

@@ -1,4 +1,4 @@
-"""Documents of selection and of policies: `bon.json`, `align.json` and the demo's `demo.json`."""
+"""Documents of best-of-n and of trained policies: `bon.json`, `align.json` and `demo.json`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, NotRequired
@@ -30,7 +30,7 @@ class FitBlock(TypedDict, total=False):
     peak_distance: NumberOrNull
     """The d at which the fit of a policy peaks."""
     peak_gain: NumberOrNull
-    """Gold there; null: gold rises in the end; 0: best at the start."""
+    """Gold at the peak; null: gold rises in the end; 0: best at the start."""
     reason: str
     """The reason that there is no fit."""
 
@@ -39,7 +39,7 @@ class PeakBlock(TypedDict, total=False):
     """A size of best-of-n at which gold is highest."""
 
     n: NumberOrNull
-    """Null where gold rises in the end; 1 where it does not rise."""
+    """Size at the peak; null where gold rises in the end, 1 where it does not rise."""
     low: NumberOrNull
     high: NumberOrNull
     beyond: NumberOrNull
@@ -52,11 +52,11 @@ class CurveBlock(TypedDict):
     model: str
     """The model's name; `proxy` for a file of scores."""
     proxy: NotRequired[Sequence[Interval]]
-    """By n, the mean reward of the best of n."""
+    """Mean reward of the best of n, by n."""
     gold: Sequence[Interval] | None
-    """The same of the gold score; null without gold, as are `fit`, `peak` and `best`."""
+    """Mean gold score of the best of n; null without gold, as are `fit`, `peak` and `best`."""
     fit: FitBlock | None
-    """Through gold above gold at n = 1; null with fewer than two sizes above 1."""
+    """Fit of gold minus gold at n = 1; null with fewer than two sizes above 1."""
     peak: PeakBlock | None
     """The peak of the fit."""
     best: NotRequired[PeakBlock | None]
@@ -64,7 +64,7 @@ class CurveBlock(TypedDict):
 
 
 class SampleCounts(TypedDict):
-    """Samples of a row."""
+    """Fewest and most samples of a row."""
 
     fewest: int
     most: int
@@ -114,17 +114,17 @@ class BestOfNDocument(TypedDict):
     kl: Annotated[Sequence[float], AfterValidator(_one_a_size)]
     """log n − (n − 1)/n, in nats; the x axis of the curves is n, KL, or d = √KL."""
     prompts: NotRequired[int]
-    """Different prompts, which are resampled."""
+    """Number of different prompts, which are resampled."""
     rows: NotRequired[int]
     samples: NotRequired[SampleCounts]
     draws: NotRequired[int]
-    """Resamplings."""
+    """Number of resamplings."""
     confidence: NotRequired[NumberOrNull]
     """Coverage of the intervals."""
     curves: Annotated[Sequence[CurveBlock], AfterValidator(_gold_a_size)]
-    """One a model."""
+    """Curves, one a model."""
     differences: NotRequired[Sequence[GapBlock]]
-    """Of each model to the first, for every n above 1."""
+    """Differences of each model to the first, for every n above 1."""
     notices: NotRequired[Sequence[str]]
     """Reasons to doubt the curves, in words."""
     command: NotRequired[str]
@@ -140,7 +140,7 @@ class LookBlock(TypedDict):
     proxy: NumberOrNull
     """The reward that is optimised, in logits."""
     gold: NumberOrNull
-    """In the gold's own unit; null without."""
+    """Gold score in its own unit; null without gold."""
     kl_k1: NotRequired[NumberOrNull]
     kl_k3: NotRequired[NumberOrNull]
     """KL to the reference, nats an answer."""
@@ -156,7 +156,7 @@ class LookBlock(TypedDict):
     """Share of answers whose ‖h‖ is outside the usual range."""
     proxy_each: Sequence[NumberOrNull]
     gold_each: Sequence[NumberOrNull]
-    """One a watched prompt, in the same order at every look; without gold none."""
+    """Gold of each watched prompt, in the same order at every look; empty without gold."""
     beta: NotRequired[NumberOrNull]
     """Coefficient of the KL penalty, where a trainer has one."""
     distance: NumberOrNull
@@ -179,7 +179,7 @@ class BestLook(TypedDict):
     proxy: NotRequired[NumberOrNull]
     gold: NumberOrNull
     folder: NotRequired[str]
-    """Of that policy."""
+    """Folder of that policy."""
 
 
 class UsualNorms(TypedDict):
@@ -245,9 +245,9 @@ class AlignDocument(TypedDict):
     usual_norms: NotRequired[UsualNorms | None]
     alarms: Sequence[AlarmBlock]
     watch_seconds: NotRequired[NumberOrNull]
-    """Spent looking."""
+    """Seconds spent on looks."""
     points: Annotated[Sequence[LookBlock], AfterValidator(_looks)]
-    """One a look, the first before training."""
+    """Looks in order, the first before training."""
     fit: FitBlock | None
     """Null without gold."""
 
@@ -294,4 +294,4 @@ class AlignDemoDocument(TypedDict):
     """Fields of TRL's configuration."""
     runs: Sequence[DemoRun]
     verdict: Sequence[str]
-    """Sentences."""
+    """Findings in sentences."""

@@ -1,4 +1,4 @@
-"""Records beside scores and models, and the document that a report gathers."""
+"""Records beside scores and models, and the document that a report writes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class ScoreRecord(TypedDict):
     schema: NotRequired[Literal["trueward.scores/1"]]
     made_of: NotRequired[Identity]
     path: NotRequired[str]
-    """Of the model or file."""
+    """Path of the model, or of the file of scores."""
     truncated: NotRequired[int | None]
     """Responses that were cut, as far as it is known."""
     longest: NotRequired[int | None]
@@ -67,9 +67,9 @@ class TrainDocument(TypedDict, total=False):
     held_out: Mapping[str, Interval]
     """Mean of each metric."""
     counts: Mapping[str, int]
-    """Values of each metric."""
+    """Number of values of each metric."""
     scalars: Mapping[str, NumberOrNull]
-    """Numbers by name."""
+    """Other numbers by name."""
     notices: Sequence[str]
     """Reasons to doubt the numbers, in words."""
     environment: Mapping[str, str]
@@ -80,12 +80,12 @@ class TrainRecord(TypedDict):
     """`train.json` in the folder of a run of `trueward train`."""
 
     job: Mapping[str, object]
-    """Every setting that two sittings of one job share."""
+    """Every setting of the job; a later call must share them to go on."""
     command: NotRequired[str]
     """The command line."""
     finished: bool
     result: NotRequired[TrainDocument]
-    """Of a finished run."""
+    """The outcome, once the run is finished."""
 
 
 class CheckpointRecord(TypedDict, total=False):
@@ -94,13 +94,13 @@ class CheckpointRecord(TypedDict, total=False):
     max_length: int | None
     """Longest sequence in tokens."""
     truncation: str | None
-    """The treatment of longer ones."""
+    """Treatment of longer sequences."""
     text: bool | None
     """True where responses were joined as text rather than as messages."""
 
 
 class FullCheckpointRecord(CheckpointRecord):
-    """`trueward.json` as training writes it: how the model came to be, too."""
+    """`trueward.json` as training writes it, with the origin of the model."""
 
     trueward: str
     """Version that trained it."""
@@ -111,7 +111,7 @@ class FullCheckpointRecord(CheckpointRecord):
     pad_token: Mapping[str, str | None]
     """The tokenizer's pad token `before` training and `now`."""
     notices: Sequence[str]
-    """What was settled for the user, in words."""
+    """Choices that training made for the user, in words."""
 
 
 class ReportDocument(TypedDict):
@@ -119,7 +119,7 @@ class ReportDocument(TypedDict):
 
     schema: Literal["trueward.report/1"]
     title: str
-    """Of the page."""
+    """Title of the page."""
     created: str
     """Time of writing, ISO 8601."""
     verdict: Sequence[Mapping[str, object]]

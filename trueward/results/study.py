@@ -32,7 +32,7 @@ class PairedDifference:
     significant: bool
     """The interval excludes zero; `*` in tables."""
     significant_holm: bool
-    """And the corrected p-value is below 1 − confidence; `**` in tables."""
+    """The interval excludes zero and `p_holm` is below 1 − confidence; `**` in tables."""
 
     @classmethod
     def tested(
@@ -65,9 +65,9 @@ class Entry:
     mean: Estimate
     """The mean over seeds of the mean over a seed's defined values."""
     values: int
-    """Values given, over all seeds."""
+    """Number of values over all seeds."""
     undefined: int
-    """Those of them that are NaN and left out of the mean."""
+    """Number of values that are NaN and left out of the mean."""
     difference: Difference | None
     """Null for the baseline itself."""
 
@@ -77,20 +77,20 @@ class Comparison:
     """Objectives judged against a baseline over shared prompts and seeds."""
 
     baseline: str
-    """The objective that the others are compared with: plain `bt` if it was run."""
+    """Objective that the others are compared with: plain `bt` if it was run."""
     objectives: tuple[str, ...]
     """In the order of the tables."""
     metrics: tuple[str, ...]
     """In the order of the tables."""
     seeds: tuple[int, ...]
     resampled: str
-    """Covered by the intervals: `prompts and seeds`, or `prompts` where there is one seed."""
+    """Units that were resampled: `prompts and seeds`, or `prompts` where there is one seed."""
     draws: int
-    """Resamplings."""
+    """Number of resamplings."""
     confidence: Number
     """Coverage of the intervals."""
     entries: tuple[Entry, ...]
-    """One for every metric and objective."""
+    """Entries, one for every metric and objective."""
 
     def entry(self, metric: str, objective: str) -> Entry:
         """Return the entry of a metric and an objective; KeyError if there is none."""
@@ -164,17 +164,17 @@ class SplitNorms(TypedDict):
     """Norms of the hidden states of one split, and how many directions they use."""
 
     responses: NotRequired[int]
-    """Responses that were read; of a diagnosis only."""
+    """Number of responses; only in a diagnosis."""
     hidden: NormBlock
     """‖h‖ at the read-out, the head's input."""
     pre_norm: NormBlock | None
-    """The same before the backbone's final norm; null where it has none."""
+    """‖h‖ before the backbone's final norm; null where it has none."""
     difference: MomentsBlock | None
-    """Of ‖h⁺ − h⁻‖; null for a split without pairs."""
+    """Moments of ‖h⁺ − h⁻‖; null for a split without pairs."""
     effective_rank: Number
     """exp(−Σ p log p), p = σ/Σσ over the singular values of the hidden states."""
     shift: NotRequired[NormShifts]
-    """From the training data; of a diagnosis only."""
+    """Shift from the training data; only in a diagnosis."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,7 @@ def _counted(norms: Mapping[str, SplitNorms]) -> Mapping[str, SplitNorms]:
 
 @dataclass(frozen=True)
 class RunResult(Document):
-    """Everything the judges said of one run: `result.json`."""
+    """The results of judging one run: `result.json`."""
 
     SCHEMA: ClassVar[str] = "trueward.run/1"
 
@@ -235,7 +235,7 @@ class RunResult(Document):
     steps: int
     """Optimiser steps."""
     scores: Annotated[Mapping[str, Scores], AfterValidator(_paired)]
-    """By metric."""
+    """Scores by metric."""
     scalars: Mapping[str, Number] = field(default_factory=dict)
     """Numbers by name."""
     norms: Annotated[Mapping[str, SplitNorms], AfterValidator(_counted)] = field(
@@ -249,12 +249,12 @@ class RunResult(Document):
     scatter: Annotated[Mapping[str, Scatter], AfterValidator(_plotted)] = field(
         default_factory=dict
     )
-    """By scenario."""
+    """Gold scores and rewards of responses, by scenario."""
 
 
 @dataclass(frozen=True)
 class StudyResults(Document):
-    """A study: what was run, how, and what came out; `results.json`."""
+    """A study: its runs, its settings and the comparison of them; `results.json`."""
 
     SCHEMA: ClassVar[str] = "trueward.study/1"
 
@@ -267,7 +267,7 @@ class StudyResults(Document):
     environment: Mapping[str, str]
     """Versions and machine, as text."""
     settings: Mapping[str, Any]
-    """Everything that was configured."""
+    """Every setting of the study."""
     runs: Mapping[str, RunResult]
     """By folder, relative to the study's; in the file a list, each with its `folder`."""
     baselines: Mapping[str, Mapping[str, Number]]

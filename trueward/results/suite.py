@@ -20,7 +20,7 @@ class ItemValues:
 
     ids: Sequence[str]
     units: Sequence[str]
-    """The prompt of each, which the bootstrap resamples."""
+    """Prompt of each item, which the bootstrap resamples."""
     values: Sequence[Number]
     tied: Sequence[bool]
     """True where equal rewards decided it."""
@@ -44,11 +44,11 @@ class SuitePart:
 
     name: str
     n: int
-    """Items it rests on."""
+    """Number of items it rests on."""
     ties: int
-    """Items that equal rewards decided."""
+    """Number of items that equal rewards decided."""
     undefined: int
-    """Items left out because their value is undefined."""
+    """Number of items left out because their value is undefined."""
     estimate: Estimate
 
 
@@ -62,27 +62,27 @@ class SuiteResult(Document):
     scorer: str
     """Label of the model or file that gave the scores."""
     primary: str
-    """Name of the part one quotes."""
+    """Name of the part that stands for the whole suite."""
     parts: tuple[SuitePart, ...]
     missing: tuple[str, ...]
     """Parts that the suite has and the data has not; masked in what is above them."""
     extras: Mapping[str, Number]
-    """Numbers that are no mean over items, without an interval."""
+    """Numbers that are not means over items and have no interval."""
     draws: int
-    """Resamplings of prompts."""
+    """Number of resamplings of prompts."""
     confidence: Number
     """Coverage of the intervals."""
     weights: Mapping[str, dict[str, Number]] = field(default_factory=dict)
-    """By part: the weight of the mean of each of `cells`."""
+    """Weights of the means of `cells`, by part."""
     cells: Annotated[Mapping[str, ItemValues], AfterValidator(_whole)] = field(default_factory=dict)
-    """The value of every item, by kind: a part is a weighted sum of their means."""
+    """Value of every item, by kind; a part is a weighted sum of their means."""
     data: str | None = None
     """Digest of the items that were judged: only results of the same data are paired. Documents
     that were written before digests have none."""
 
     @property
     def value(self) -> Estimate:
-        """The primary metric."""
+        """The value of the primary metric."""
         return self.part(self.primary).estimate
 
     def part(self, name: str) -> SuitePart:
