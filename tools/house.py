@@ -18,7 +18,9 @@ anywhere in it. Importing a name from a package is importing the package, not th
 **Import circles.** Of the imports that run when a module does; the second figure adds those within
 functions. A package is a module of its own, and importing `a.b` is not importing `a`.
 **Forms of a prompt with responses.** Classes named in `FORMS`, and those that declare a field for
-the prompt and one for the responses, or for chosen and rejected.
+the prompt and one for the responses, or for chosen and rejected. A field of type `int` is a count:
+a result that counts prompts and responses holds neither. Nor is `NO_FORMS` one: the explanation of
+a prompt of the gold world, written to be printed, of which nothing is trained, encoded or scored.
 **Judging places.** Files that `raise OutputExistsError`: each judges whether what is there is ours.
 **`[str, Any]`** is counted in lines; docstrings include those of attributes.
 """
@@ -48,8 +50,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "trueward"
 PREFIX = f"{SOURCE}{os.sep}"
-FORMS = "Group Item OwnRow Question EncodedPairs EncodedGroups ScoredSet ScoredPrompts"
+FORMS = "ScoredSet ScoredPrompts"
 """Known forms of a prompt with responses; those whose fields say so are found without this."""
+NO_FORMS = "DescribedPrompt"
 JOBS = {
     "train": "train --model_name_or_path base --dataset_name pairs.jsonl --output_dir new_train "
     "--use_cpu --report_to none",
@@ -133,9 +136,12 @@ def circles(edges: Mapping[str, set[str]]) -> list[str]:
 
 
 def is_form(node: ast.ClassDef) -> bool:
-    """Whether a class joins a prompt with responses."""
-    fields_ = [s.target for s in node.body if isinstance(s, ast.AnnAssign)]
-    names = {target.id for target in fields_ if isinstance(target, ast.Name)}
+    """Return whether a class joins a prompt with responses."""
+    fields_ = [s for s in node.body if isinstance(s, ast.AnnAssign)]
+    counts = ("int", "NotRequired[int]")
+    names = {ast.unparse(s.target) for s in fields_ if ast.unparse(s.annotation) not in counts}
+    if node.name in NO_FORMS.split():
+        return False
     asked = any(re.fullmatch(r"prompts?(_ids|_text|_tokens)?", name) for name in names)
     answers = any(re.fullmatch(r"(response|completion|answer)s?(_ids)?", name) for name in names)
     return node.name in FORMS.split() or (asked and (answers or {"chosen", "rejected"} <= names))
