@@ -123,6 +123,10 @@ def schemas() -> str:
         block = defined[reference["$ref"].rpartition("/")[2]]
         block["properties"] = {"schema": {"const": schema}} | block["properties"]
         block["required"] = ["schema", *(n for n in block.get("required", ()) if n != "schema")]
+    folder = {"properties": {"folder": {"type": "string"}}, "required": ["folder"]}
+    runs = {"type": "array", "items": {"allOf": [{"$ref": "#/$defs/RunResult"}, folder]}}
+    defined[StudyResults.__name__]["properties"]["runs"] |= runs  # by folder in memory alone
+    del defined[StudyResults.__name__]["properties"]["runs"]["additionalProperties"]
     lines = [f" {json.dumps(n)}: {json.dumps(s, ensure_ascii=False)}" for n, s in defined.items()]
     of_any = json.dumps([{"$ref": reference["$ref"]} for reference in found.values()])
     draft = '"$schema": "https://json-schema.org/draft/2020-12/schema"'
