@@ -1,4 +1,4 @@
-"""What every benchmark shares: interleaved timing, ratios with their spread, JSON and a table."""
+"""Shared by every benchmark: interleaved timing, ratios with their spread, JSON and a table."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence

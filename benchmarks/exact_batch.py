@@ -1,4 +1,4 @@
-"""What the exact effective batch costs: time and peak memory beside micro-batches seen alone.
+"""Cost of the exact effective batch: time and peak memory beside micro-batches seen alone.
 
     python benchmarks/exact_batch.py --out exact_batch.json
 

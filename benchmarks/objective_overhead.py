@@ -1,4 +1,4 @@
-"""What an objective adds to a step of plain Bradley–Terry: same model, same batch, in turns.
+"""Time that an objective adds to a step of plain Bradley–Terry: same model, same batch, in turns.
 
     python benchmarks/objective_overhead.py
 

@@ -95,7 +95,7 @@ limit of it: two or three seeds can only be drawn in a few ways, and resampling 
 interval, and run more seeds before believing a small difference.
 """,
 }
-"""What stands below the table of a type."""
+"""Notes below the table of a type."""
 UNNAMED = {"`train.json`": TrainRecord, "`trueward.json`": CheckpointRecord}
 """Documents without a schema of their own, by file name."""
 

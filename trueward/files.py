@@ -1,4 +1,4 @@
-"""Reading JSON files, and writing files whole or not at all."""
+"""JSON files with errors that name the field, and files written whole or not at all."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""The declared metrics of a comparison: their names, their words and their order."""
+"""Pair accuracy, Kendall's τ and steps to an accuracy, and the metrics that a study compares."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -57,7 +57,7 @@ METRICS = (
 
 
 def metric(name: str) -> Metric:
-    """Return the declared metric of that name, or one that uses the name as its words."""
+    """Return the declared metric of that name, else one with the name for title and meaning."""
     for declared in METRICS:
         if declared.name == name:
             return declared

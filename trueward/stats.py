@@ -1,4 +1,4 @@
-"""Bootstrap over prompts and seeds: weighted means, resampled."""
+"""Means with bootstrap intervals, paired differences with Holm's correction, studies compared."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,12 +24,12 @@ from trueward.types import Estimate
 DRAWS = 2000
 CONFIDENCE = 0.95
 _CHUNK = 4_000_000
-"""Most resampling weights held at once."""
+"""Most weights of a resampling that are held at once."""
 
 
 @dataclass(frozen=True)
 class Totals:
-    """Sums of the defined values, and their numbers, per prompt, objective and seed."""
+    """Sum and number of the defined values of every prompt, objective and seed."""
 
     sums: Float[ndarray, "prompts objectives seeds"]
     counts: Float[ndarray, "prompts objectives seeds"]
@@ -62,7 +62,7 @@ def weighted_means(
 
 
 def plain_means(totals: Totals) -> Float[ndarray, " objectives"]:
-    """Return the means of the data as they are: every weight one."""
+    """Return the means of the data themselves, every weight one."""
     prompts, _, seeds = totals.sums.shape
     return np.asarray(weighted_means(totals, np.ones((1, prompts)), np.ones((1, seeds)))[0])
 
@@ -72,8 +72,8 @@ def resampled_means(
 ) -> Float[ndarray, "draws objectives"]:
     """Return the means under `draws` resamplings of prompts and, independently, of seeds.
 
-    A prompt moves with all its values, and a draw is the same for every objective, so columns
-    have a `difference`. With one seed only the prompts are resampled.
+    A prompt moves with all its values, and a draw is the same for every objective, so columns may
+    be subtracted (see `difference`). With one seed only the prompts are resampled.
     """
     prompts, _, seeds = totals.sums.shape
     rng = np.random.default_rng(seed)
@@ -242,7 +242,7 @@ def compare(
     entries = [
         entry
         for metric in metrics
-        for entry in _judge(grid, metric, objectives.index(baseline), draws, confidence, seed)
+        for entry in _entries(grid, metric, objectives.index(baseline), draws, confidence, seed)
     ]
     return Comparison(
         baseline=baseline,
@@ -270,7 +270,7 @@ def _grid(runs: Sequence[RunResult], objectives: list[str], seeds: list[int]) ->
     return [[found[objective, seed] for seed in seeds] for objective in objectives]
 
 
-def _judge(
+def _entries(
     grid: Grid, metric: str, baseline: int, draws: int, confidence: float, seed: int
 ) -> list[Entry]:
     """Return the entries of one metric, an objective each."""
@@ -366,7 +366,7 @@ def summarise(
     baseline: str | None = None,
     draws: int = DRAWS,
 ) -> StudyResults:
-    """Compare the runs and put everything a report needs in one place.
+    """Return the results of a study: its runs, their comparison and how it was made.
 
     Args:
         runs: by folder relative to the study's; one for every objective and seed.

@@ -93,7 +93,7 @@ class Scenarios:
     similar_pairs: "Dataset | None" = None
 
     def groups(self) -> "dict[str, Dataset]":
-        """The four scenarios by name, in the order of growing distance from training."""
+        """Return the four scenarios by name, in the order of growing distance from training."""
         return {
             "in_domain": self.in_domain,
             "prompt_disjoint": self.prompt_disjoint,
@@ -130,7 +130,7 @@ class Prompt:
 
     @property
     def unit(self) -> str:
-        """The same for every row of one prompt: what resampling and splitting move together."""
+        """The prompt as text; resampling and splitting keep rows of the same prompt together."""
         return repr(self.prompt)
 
     def only(self, places: Iterable[int]) -> "Prompt":

@@ -25,7 +25,7 @@ TRAINERS = {
 
 @dataclass
 class RewardArguments:
-    """What judges."""
+    """The reward model, loaded here or served."""
 
     reward_model: str = field(metadata={"help": "folder, hub name, or the server's name for it"})
     reward_url: str | None = field(default=None, metadata={"help": "a server's .../classify"})

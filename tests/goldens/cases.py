@@ -1,4 +1,4 @@
-"""What is run: a name, and the words of the command line."""
+"""Commands that are run: a name, and the words of the command line."""
 
 VERBS = (
     *("train", "study", "suites", "eval", "score", "diagnose", "bon", "align", "report"),

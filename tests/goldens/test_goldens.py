@@ -1,4 +1,4 @@
-"""What the command prints and writes is what it printed and wrote; see `golden` for the switch."""
+"""The command prints and writes what it always did; see `golden` for the switch."""
 
 import json
 import logging

@@ -29,5 +29,5 @@ def plain_scores(path, texts):
 
 
 def chat_text(prompt, response):
-    """What `CHAT` makes of one turn each."""
+    """One turn each, as `CHAT` writes them."""
     return f"user {prompt} <eos> assistant {response} <eos> "

@@ -128,7 +128,7 @@ class Dies(TrainerCallback):
 
 
 def together(rank):
-    """What the ranks make of rank 0's value and refusal, and of rank 1's flag."""
+    """Write what the ranks make of rank 0's value and refusal, and of rank 1's flag."""
     seen = {"value": from_first(lambda: rank), "flag": on_any_rank(rank == 1)}
     seen["no flag"] = on_any_rank(False)
 

@@ -53,7 +53,7 @@ addEventListener("message", e => {
 
 
 def look(folder, width, *flags):
-    """What the page says of itself in a frame of that width."""
+    """The page's own measures in a frame of that width."""
     (folder / "frame.html").write_text(FRAME % width)
     command = [CHROMIUM, *FLAGS, *flags, f"--user-data-dir={folder / 'profile'}"]
     command += ["--window-size=1600,1000", "--virtual-time-budget=8000", "--dump-dom"]

@@ -1,4 +1,4 @@
-"""What a report refuses, what it pairs, and how it says that results were made."""
+"""A report refuses unfit results, pairs those of the same data, and says how they were made."""
 
 import json
 from dataclasses import replace

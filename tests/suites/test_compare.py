@@ -1,4 +1,4 @@
-"""What two scorers are paired on: the same data, and the items that have a value by both."""
+"""Two scorers are paired on the same data, and the items that have a value by both."""
 
 import json
 from dataclasses import replace

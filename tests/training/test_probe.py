@@ -1,4 +1,4 @@
-"""What is logged of a fixed set of pairs, and what lies beside the checkpoint."""
+"""Logged values of a fixed set of pairs, and the files beside the checkpoint."""
 
 import json
 

@@ -21,7 +21,7 @@ from numpy import ndarray
 
 from trueward.alignment.responses import FILE, ScoredPrompts
 from trueward.diagnostics import BestOfNFit, best_of_n, best_of_n_kl, fit_best_of_n
-from trueward.diagnostics.over_optimization import dust, gains_above
+from trueward.diagnostics.over_optimization import gains_above, rounding_error
 from trueward.errors import DataError, InputError
 from trueward.results import BestOfNDocument, CurveBlock, write
 from trueward.runs import check_same, read_record, rows_digest
@@ -256,7 +256,7 @@ def _measured_peak(
     def peaks(rows: Float[ndarray, "rows ns"]) -> Float[ndarray, " rows"]:
         if not rows.size:
             return np.zeros(0)
-        highest = rows >= rows.max(axis=1, keepdims=True) - dust(rows)  # up to rounding
+        highest = rows >= rows.max(axis=1, keepdims=True) - rounding_error(rows)
         return np.asarray(np.array(sizes, dtype=np.float64)[highest.argmax(axis=1)])
 
     return _peak(float(peaks(gold[None])[0]), peaks(drawn), max(sizes), confidence)

@@ -133,7 +133,7 @@ def calibration_after_temperature(
     *,
     bins: int = BINS,
 ) -> Calibration:
-    """Return the same after one temperature fitted on pairs of other prompts.
+    """Return the calibration after one temperature, fitted on pairs of other prompts.
 
     `margins`, in logits, of pairs under `prompts` are judged; `fit_margins` under `fit_prompts`
     give the temperature.

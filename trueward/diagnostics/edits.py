@@ -115,7 +115,7 @@ class EditProfile:
 
 
 def scale_control(margins: ArrayLike, reference_margins: ArrayLike) -> float:
-    """c = E|d|/E|d₀| over clean margins of calibration pairs, which no profile is taken on.
+    """Return c = E|d|/E|d₀| over clean margins of calibration pairs, on which no profile is taken.
 
     Raises:
         DataError: if the two differ in length or are empty, a number is not finite, or either

@@ -26,7 +26,9 @@ class NoiseSensitivity:
     mean: Mapping[float, float]
     """Mean score over the models of each rate."""
     retained: Mapping[float, float]
+    """Share of the score above chance that is left at each rate."""
     models: Mapping[float, int]
+    """Number of models of each rate."""
 
 
 @dataclass(frozen=True)

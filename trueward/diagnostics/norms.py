@@ -117,7 +117,7 @@ def norm_shift(split: NormStatistics | Moments, train: NormStatistics | Moments)
 
 
 def effective_rank(hidden: Float[ndarray, "rows hidden"]) -> float:
-    """exp(−Σ p log p) with p = σ/Σσ over the singular values of the matrix as it is, uncentred.
+    """Return exp(−Σ p log p), p = σ/Σσ over the singular values of the matrix, not centred.
 
     From 1, where all rows are multiples of one vector, to min(rows, hidden), where all directions
     weigh alike; NaN for a matrix of zeros.

@@ -84,7 +84,7 @@ def best_of_n(
 
 
 def _weights(samples: int, sizes: Int[ndarray, " ns"]) -> Float[ndarray, "samples ns"]:
-    """C(i−1, n−1)/C(N, n) by log-gamma, made to sum to 1 as they must; 0 for i < n."""
+    """Return C(i−1, n−1)/C(N, n) by log-gamma, scaled to sum to 1 as they must; 0 for i < n."""
     i, n = np.arange(1, samples + 1)[:, None], sizes[None, :]
     top = gammaln(i) - gammaln(n) - gammaln(np.maximum(i - n, 0) + 1)
     whole = gammaln(samples + 1) - gammaln(n + 1) - gammaln(samples - n + 1)
@@ -106,7 +106,7 @@ def _gold_by_proxy(
 
 
 def best_of_n_kl(ns: ArrayLike) -> Float[ndarray, " ns"]:
-    """KL(n) = log n − (n − 1)/n, in nats: best-of-n from the policy it samples.
+    """Return KL(n) = log n − (n − 1)/n, in nats, of best-of-n from the policy that it samples.
 
     Exact for continuous rewards; with ties an upper bound. InputError if a size is below 1.
     """
@@ -259,9 +259,9 @@ def _fit(
 def gains_above(gold: ndarray, start: ArrayLike) -> ndarray:
     """Return gold above the starting policy; 0 where the difference is rounding alone."""
     gains = gold - np.asarray(start)
-    return np.where(np.abs(gains) <= dust(gold, start), 0.0, gains)
+    return np.where(np.abs(gains) <= rounding_error(gold, start), 0.0, gains)
 
 
-def dust(*gold: ArrayLike) -> float:
-    """Return the largest difference between such gold scores that rounding may have made."""
+def rounding_error(*gold: ArrayLike) -> float:
+    """Return the largest difference that rounding may make between gold scores of this size."""
     return ROUNDING * max(float(np.abs(scores).max()) for scores in gold)

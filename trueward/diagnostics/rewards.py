@@ -82,7 +82,7 @@ def column(where: str, name: str, values: ArrayLike) -> Float[ndarray, " rows"]:
 
 
 def columns(where: str, values: Mapping[str, ArrayLike]) -> tuple[Float[ndarray, " rows"], ...]:
-    """Return several such columns, by name; DataError too if their lengths differ."""
+    """Return each as `column` does, in the order given; DataError too if their lengths differ."""
     arrays = tuple(column(where, name, one) for name, one in values.items())
     if len({array.size for array in arrays}) > 1:
         got = ", ".join(f"{a.size} {name}" for name, a in zip(values, arrays, strict=True))

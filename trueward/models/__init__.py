@@ -23,7 +23,7 @@ from trueward.models.loading import (
 )
 from trueward.models.readout import (
     ReadOut,
-    difference,
+    layout_difference,
     length_chunks,
     pad_right,
     read_chunks,
@@ -43,12 +43,12 @@ __all__ = [
     "attend_over_trees",
     "check_base",
     "checkpoint_file",
-    "difference",
     "ensure_distinct_pad",
     "freeze_bias",
     "head_modules",
     "head_name",
     "head_norm",
+    "layout_difference",
     "length_chunks",
     "load_for_training",
     "load_reward_model",

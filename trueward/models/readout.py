@@ -106,11 +106,11 @@ def read_chunks(
 
 def joined(reads: Sequence[ReadOut], back: Tensor) -> ReadOut:
     """Return several read-outs as one, in the order that `back` takes their rows."""
-    earlier = [read.before_norm for read in reads if read.before_norm is not None]
+    before_norm = [read.before_norm for read in reads if read.before_norm is not None]
     return ReadOut(
         torch.cat([read.rewards for read in reads])[back],
         torch.cat([read.hidden for read in reads])[back],
-        torch.cat(earlier)[back] if earlier else None,
+        torch.cat(before_norm)[back] if before_norm else None,
     )
 
 
@@ -139,8 +139,8 @@ def _read(
         takes_cache = "use_cache" in inspect.signature(unwrap(model).forward).parameters
         model(**inputs, **({"use_cache": False} if takes_cache else {}))
     at_token = norm is not None and taken["head_input"].dim() == 3
-    earlier = _pick(taken["norm_input"], rows, places) if at_token else None
-    return ReadOut(taken["reward"], taken["hidden"], earlier)
+    norm_input = _pick(taken["norm_input"], rows, places) if at_token else None
+    return ReadOut(taken["reward"], taken["hidden"], norm_input)
 
 
 def _final_norm(model: nn.Module) -> nn.Module | None:
@@ -159,8 +159,8 @@ TOLERANCE, HALF_TOLERANCE = 1e-3, 5e-2
 """Largest relative difference between hidden states of two layouts, in 32 and in 16 bits."""
 
 
-def difference(plain: ReadOut, other: ReadOut, *, half: bool) -> str | None:
-    """Return in words how two read-outs of one batch differ too much, or None.
+def layout_difference(plain: ReadOut, other: ReadOut, *, half: bool) -> str | None:
+    """Return in words how two layouts' read-outs of one batch differ too much, or None.
 
     `half`: some of the computation is in 16 bits.
     """
@@ -230,7 +230,7 @@ def settle_layout(
         trees = _read_rows(model, "tree", rows, of, pad_token_id, False)
     except Exception:  # noqa: BLE001 (whatever a foreign model's code raises)
         return "padded"
-    return "padded" if difference(plain, trees, half=half) else "tree"
+    return "padded" if layout_difference(plain, trees, half=half) else "tree"
 
 
 def _read_rows(
@@ -252,8 +252,8 @@ def _read_rows(
 def _on_cpu(read: ReadOut, states: bool) -> ReadOut:
     if not states:
         return ReadOut(read.rewards.cpu(), torch.empty(len(read.rewards), 0), None)
-    earlier = None if read.before_norm is None else read.before_norm.float().cpu()
-    return ReadOut(read.rewards.cpu(), read.hidden.float().cpu(), earlier)
+    before_norm = None if read.before_norm is None else read.before_norm.float().cpu()
+    return ReadOut(read.rewards.cpu(), read.hidden.float().cpu(), before_norm)
 
 
 def pad_right(

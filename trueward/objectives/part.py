@@ -25,7 +25,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
 
 
 def nll(logit: Tensor) -> Tensor:
-    """ℓ(x) = −log σ(x) in nats, elementwise; exact to rounding for |x| up to 1e4 and beyond."""
+    """Return ℓ(x) = −log σ(x) in nats, elementwise; exact to rounding for |x| of 1e4 and more."""
     return softplus(-logit)
 
 

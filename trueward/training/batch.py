@@ -16,8 +16,8 @@ from trueward.models import (
     ReadOut,
     TreeRows,
     attend_over_trees,
-    difference,
     head_norm,
+    layout_difference,
     length_chunks,
     pad_right,
     plan_rows,
@@ -188,7 +188,7 @@ class BatchReader:
             except Exception as error:  # noqa: BLE001 (whatever a foreign model's code raises)
                 lines = str(error).splitlines() or [""]
                 return f"{type(error).__name__}: {lines[0][:100]}"
-            reason = reason or difference(plain, other, half=self.half)
+            reason = reason or layout_difference(plain, other, half=self.half)
         return reason
 
     def _read(self, layout: str, model: nn.Module, inputs: PairBatch) -> ReadOut:
