@@ -32,20 +32,19 @@ def in_processes(
     fresh: bool = False,
     died: str = "a process ended with {code}",
 ) -> Iterator[Item]:
-    """Run `job(item)` for all, so many at a time, and yield each item when its job is done.
+    """Run `job(item)` for all items in processes, and yield each item when its job is done.
 
-    A job's results are what it writes. Each worker has its share of the machine: a GPU, or its
-    part of the cores. Interrupted, or where one job fails, no further one begins; those that run
-    are sent SIGTERM, which a job may take as the moment to write a checkpoint, and are waited for.
-    Ctrl-C in a terminal reaches the first process alone; a second one kills. No worker outlives
-    this process.
+    A job's results are the files it writes. Each worker has a GPU, or its part of the cores. On an
+    interrupt, or when a job fails, no further job begins; running jobs are sent SIGTERM, on which
+    they may write a checkpoint, and are waited for. Ctrl-C in a terminal reaches only the first
+    process; a second Ctrl-C kills the workers. No worker outlives this process.
 
     Args:
         job: called with an item in a worker; both must pickle.
         items: in the order in which they begin.
         workers: the most jobs at a time.
         fresh: begin every job in a new process, not in the one that an earlier job ran in.
-        died: said where a process ends without a word; `{code}` is its exit code.
+        died: message where a process ends with no error of ours; `{code}` is its exit code.
 
     Raises:
         TruewardError: as a job raised it.
@@ -93,11 +92,11 @@ class _Worker:
     def begin(self, item: Any) -> None:
         """Give it a job."""
         self.item = item
-        with contextlib.suppress(BrokenPipeError):  # it died: `check` says so
+        with contextlib.suppress(BrokenPipeError):  # it died: `check` raises that
             self.pipe.send(item)
 
     def check(self, died: str) -> None:
-        """Raise what the job raised."""
+        """Raise the error of the job, if it failed."""
         try:
             error = self.pipe.recv()
         except (EOFError, OSError):
@@ -128,18 +127,18 @@ def _end(workers: Sequence[_Worker]) -> None:
 
 
 def _work(job: Callable[[Any], object], pipe: Any, slot: int, workers: int) -> None:
-    """Serve in the new process until the first one wants no more."""
+    """Do jobs in the new process until the first one closes the pipe."""
     if hasattr(os, "setpgrp"):
         os.setpgrp()  # away from the terminal's Ctrl-C, which the first process passes on
     with _signals_for_this_thread():
         threading.Thread(target=_end_with_parent, daemon=True).start()
         _take_share(slot, workers)
-    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):  # no more is wanted
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):  # closed
         while True:
-            pipe.send(_said_by(job, pipe.recv()))
+            pipe.send(_error_of(job, pipe.recv()))
 
 
-def _said_by(job: Callable[[Any], object], item: Any) -> TruewardError | None:
+def _error_of(job: Callable[[Any], object], item: Any) -> TruewardError | None:
     try:
         job(item)
     except TruewardError as error:
@@ -151,7 +150,7 @@ def _said_by(job: Callable[[Any], object], item: Any) -> TruewardError | None:
 
 @contextlib.contextmanager
 def _signals_for_this_thread() -> Iterator[None]:
-    """Let threads that begin meanwhile take no signals."""
+    """Keep signals from the threads that are started meanwhile."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -170,10 +169,10 @@ def _end_with_parent() -> None:
 
 
 def _take_share(slot: int, workers: int) -> None:
-    """Leave this process one GPU, or its part of the cores."""
+    """Restrict this process to one GPU, or to its part of the cores."""
     if torch.cuda.device_count() > 0:
-        given = os.environ.get("CUDA_VISIBLE_DEVICES")
-        devices = given.split(",") if given else list(map(str, range(torch.cuda.device_count())))
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        devices = visible.split(",") if visible else [*map(str, range(torch.cuda.device_count()))]
         os.environ["CUDA_VISIBLE_DEVICES"] = devices[slot % len(devices)]
     else:
         torch.set_num_threads(max(1, cores() // workers))
@@ -185,7 +184,7 @@ def cores() -> int:
 
 
 def quiet() -> None:
-    """Silence the libraries' bars and notices, so that many runs share a terminal."""
+    """Silence the progress bars and warnings of the libraries."""
     from transformers.utils import logging
 
     warnings.simplefilter("ignore")
@@ -209,9 +208,9 @@ def _no_bars() -> None:
 
 
 def from_first(action: Callable[[], Value]) -> Value:
-    """Run `action` on rank 0 while the others wait; its value or TruewardError is everyone's.
+    """Run `action` on rank 0 only; return its value, or raise its TruewardError, on every rank.
 
-    The value must pickle: it goes over the ranks' own connection.
+    The value must pickle.
     """
     state = PartialState()
     if state.num_processes == 1:
@@ -222,9 +221,9 @@ def from_first(action: Callable[[], Value]) -> Value:
             outcome[0] = action()
         except TruewardError as error:
             outcome[1] = error
-    value, refusal = broadcast_object_list(outcome)
-    if refusal is not None:
-        raise refusal
+    value, failure = broadcast_object_list(outcome)
+    if failure is not None:
+        raise failure
     return cast(Value, value)
 
 
@@ -239,10 +238,10 @@ def on_any_rank(flag: bool) -> bool:
 
 
 def leave_ranks() -> None:
-    """End this process's part in a run of several ranks, once nothing holds its trainer any more.
+    """Close the connection between ranks, when nothing refers to the trainer any more.
 
-    A trainer keeps the ranks' connection open. Gloo's threads, with tensors of the last exchange,
-    then outlive the interpreter and may ask for its lock, which aborts a process that was done.
+    Left open, Gloo's threads outlive the interpreter with tensors of the last exchange, and may ask
+    for its lock, which aborts a process that was done.
     """
     if torch.distributed.is_initialized():
         gc.collect()

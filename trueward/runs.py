@@ -1,4 +1,4 @@
-"""Runs: folders and files of results that are claimed, identified, gone on with, and recorded."""
+"""Runs: folders and files of results, their identity, their resumption and their records."""
 
 import hashlib
 import json
@@ -15,13 +15,14 @@ from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from trueward.errors import InputError, OutputExistsError
 from trueward.files import plain, write_json
+from trueward.types import Row
 
 Item = TypeVar("Item")
 
 Advance: TypeAlias = Callable[[int], object]
-"""Told how many further responses are done."""
+"""A progress report: called with the number of further responses that are done."""
 Begin: TypeAlias = Callable[[str, int, int], Advance]
-"""Told what begins, how many responses there are, how many are done; then each batch's count."""
+"""Starts a progress report: called with a name, the number of responses and of those done."""
 
 PACKAGES = ("trueward", "torch", "transformers", "trl", "datasets", "accelerate", "peft")
 """The packages on which numbers depend."""
@@ -31,7 +32,7 @@ RESULT_MARKS = (
     ("trueward.json", "trueward"),
     ("train.json", "finished"),
 )
-"""Files that training and studies leave, and a key of each: users have files of such names."""
+"""Files that training and studies leave, each with a key, as users have files of such names."""
 CHUNK = 64
 """Rows that are scored and written at a time."""
 
@@ -41,12 +42,12 @@ def silent(what: str, total: int, done: int) -> Advance:
     return lambda count: None
 
 
-# What a run was
+# Facts of a run
 
 
 def environment() -> dict[str, str]:
     """Return the versions of Python and of the packages that numbers depend on, and the device."""
-    import torch  # slow, and most of what runs are asked for needs none of it
+    import torch  # slow to import, and needed by nothing else here
 
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     return {
@@ -58,12 +59,12 @@ def environment() -> dict[str, str]:
     }
 
 
-def facts_of(command: str) -> dict[str, Any]:
-    """Return what every record says of the sitting that wrote it: its command and environment."""
+def facts_of(command: str) -> dict[str, object]:
+    """Return the command and the environment, which every record holds."""
     return {"command": command, "environment": environment()}
 
 
-def rows_digest(rows: Iterable[Mapping[str, Any]]) -> str:
+def rows_digest(rows: Iterable[Row]) -> str:
     """Return a digest of rows, in order."""
     total = hashlib.sha256()
     for row in rows:
@@ -76,29 +77,29 @@ def rows_digest(rows: Iterable[Mapping[str, Any]]) -> str:
 
 @dataclass(frozen=True)
 class RunKind:
-    """A kind of run: the document that tells whose a folder is, and what is said of a taken one."""
+    """A kind of run: the document that identifies its folder, and messages for a taken folder."""
 
     foreign: str
-    """Said of a folder that holds something else."""
+    """Message for a folder that holds something else."""
     document: str = ""
-    """The file that tells whose the folder is; without one the folder must be empty."""
+    """File that identifies the run; without one the folder must be empty."""
     identity: str = ""
-    """The key of the document that two sittings must share; without one all of it."""
+    """Key of the document that two sittings must share; without one the whole document."""
     finished: str = ""
-    """Said of a finished run."""
+    """Message for a finished run."""
     other: str = ""
-    """Said of a run with another identity."""
+    """Message for a run with another identity."""
     option: str = "output"
-    """The option by which another folder is chosen, where this one is a file."""
+    """Option that chooses another folder, named in the message for a file."""
     marks: Sequence[tuple[str, str]] = RESULT_MARKS
-    """Files, and a key of each, by which `--overwrite` knows what it may remove."""
+    """Files, each with a key, that mark a folder as one that `--overwrite` may remove."""
     irremovable: str = "holds nothing of ours; --overwrite will not remove it"
-    """Said of a folder with none of the marks."""
+    """Message for a folder without any of the marks."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A folder of results that one command claims, goes on with and finishes."""
+    """A folder of results that one command claims, resumes and finishes."""
 
     folder: Path
     kind: RunKind
@@ -107,8 +108,8 @@ class Run:
         """Check that the folder is free or holds this run, unfinished; write nothing.
 
         Args:
-            identity: what two sittings must share, in JSON's terms.
-            overwrite: check instead that it holds nothing but a run's results.
+            identity: settings that two sittings must share, in JSON's terms.
+            overwrite: check instead that the folder holds results that may be removed.
 
         Raises:
             OutputExistsError: it is a file, or holds something else.
@@ -119,12 +120,12 @@ class Run:
             ):
                 refuse(self.folder, self.kind.irremovable)
         elif self.occupied():
-            earlier = self.earlier()
-            if earlier is None:
+            document = self.document()
+            if document is None:
                 refuse(self.folder, self.kind.foreign)
-            if earlier.get("finished"):
-                self.refuse_finished()
-            self.check_same(earlier, identity)
+            if document.get("finished"):
+                refuse(self.folder, self.kind.finished)
+            self.check_same(document, identity)
 
     def occupied(self) -> bool:
         """Return whether there is something in the folder.
@@ -136,24 +137,24 @@ class Run:
             refuse(self.folder, f"is a file, not a folder; choose another {self.kind.option}")
         return self.folder.is_dir() and any(self.folder.iterdir())
 
-    def earlier(self) -> dict[str, Any] | None:
-        """Return the document of an earlier sitting; None without one, or if it is not ours."""
-        found = _object(self.folder / self.kind.document) if self.kind.document else None
+    def document(self) -> dict[str, Any] | None:
+        """Return the document that an earlier sitting wrote; None where there is none of ours."""
+        document = _object(self.folder / self.kind.document) if self.kind.document else None
         needed = {self.kind.identity, "finished"} if self.kind.identity else set()
-        return found if found is not None and needed <= found.keys() else None
+        return document if document is not None and needed <= document.keys() else None
 
-    def check_same(self, earlier: Mapping[str, Any], identity: Any) -> None:
-        """Raise OutputExistsError unless the earlier sitting was of this identity."""
-        was = earlier[self.kind.identity] if self.kind.identity else earlier
-        if was != json.loads(json.dumps(plain(identity))):
+    def check_same(self, document: Mapping[str, Any], identity: Any) -> None:
+        """Raise OutputExistsError unless an earlier sitting's document has this identity."""
+        earlier = document[self.kind.identity] if self.kind.identity else document
+        if earlier != json.loads(json.dumps(plain(identity))):
             refuse(self.folder, self.kind.other)
 
-    def refuse_finished(self) -> NoReturn:
-        """Raise OutputExistsError because nothing is left to do."""
-        refuse(self.folder, self.kind.finished)
-
     def remove(self) -> None:
-        """Remove an earlier run's folder, once it is known that the next one can begin."""
+        """Remove the folder of an earlier run.
+
+        Raises:
+            OutputExistsError: it holds something else.
+        """
         self.claim(overwrite=True)
         if self.folder.exists():
             shutil.rmtree(self.folder)
@@ -161,7 +162,7 @@ class Run:
 
 @contextmanager
 def written_aside(folder: Path) -> Iterator[Path]:
-    """Give a new folder beside `folder` that takes its place at the end, or goes on an error."""
+    """Yield a new folder that replaces `folder` at the end; it is removed on an error."""
     aside = folder.absolute().with_name(f"{folder.absolute().name}.{os.getpid()}.tmp")
     aside.mkdir(parents=True)
     try:
@@ -174,7 +175,7 @@ def written_aside(folder: Path) -> Iterator[Path]:
 
 
 def last_checkpoint(folder: Path, last_file: str = "trainer_state.json") -> str | None:
-    """Return the newest checkpoint that was written to its end, to the file that comes last."""
+    """Return the newest checkpoint that was written completely, up to its last file."""
     whole = {
         int(file.parent.name.rpartition("-")[2]): file.parent
         for file in folder.glob(f"checkpoint-*/{last_file}")
@@ -186,22 +187,22 @@ def last_checkpoint(folder: Path, last_file: str = "trainer_state.json") -> str 
 
 
 def refuse(path: Path, why: str) -> NoReturn:
-    """Raise OutputExistsError: `path` holds what must stay, and why."""
+    """Raise OutputExistsError with the path and the reason that it may not be replaced."""
     raise OutputExistsError(f"{path} {why}")
 
 
 def check_free(*paths: Path, overwrite: bool) -> None:
-    """Raise OutputExistsError where one of the files is there and may not be overwritten."""
+    """Raise OutputExistsError if one of the files exists and may not be overwritten."""
     taken = next((path for path in paths if path.exists()), None)
     if taken is not None and not overwrite:
         refuse(taken, "is there already; choose another output, or --overwrite")
 
 
 def check_apart(source: str, *outputs: Path) -> None:
-    """Refuse outputs of which one is the source, by whatever name, or holds a folder's place.
+    """Check that no output is the source, under whatever name, or a folder.
 
     Raises:
-        OutputExistsError: naming it.
+        OutputExistsError: an output is one of these.
     """
     for path in outputs:
         if path.is_dir():
@@ -211,7 +212,7 @@ def check_apart(source: str, *outputs: Path) -> None:
 
 
 def check_inputs_stay(inputs: Iterable[str | None], outputs: Iterable[Path]) -> None:
-    """Raise InputError if a file that is read lies where a result is to be written."""
+    """Raise InputError if a result would replace a file that is read."""
     read = {Path(path).resolve(): path for path in inputs if path is not None}
     for taken in outputs:
         if path := read.get(taken.resolve()):
@@ -222,10 +223,10 @@ def check_inputs_stay(inputs: Iterable[str | None], outputs: Iterable[Path]) -> 
 
 
 def check_writable(folder: Path) -> None:
-    """Raise InputError if nothing can be written there."""
-    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    if not (there.is_dir() and os.access(there, os.W_OK)):
-        raise InputError(f"{folder}: cannot write below {there}; choose another output")
+    """Raise InputError if nothing can be written to the folder."""
+    nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
+        raise InputError(f"{folder}: cannot write below {nearest}; choose another output")
 
 
 # Rows
@@ -233,57 +234,53 @@ def check_writable(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class RowFile:
-    """A JSONL file that grows in chunks in `PATH.part`, and gets its name with the last."""
+    """A JSONL file that grows chunk by chunk as `PATH.part`, and is renamed when it is complete."""
 
     path: Path
     record: Path
-    """The document of what the rows were made of: written before the first of them."""
+    """Document of what the rows are made of, written before the first row."""
 
     @property
     def part(self) -> Path:
-        """The file of the rows while more are to come."""
+        """The file of an unfinished set of rows."""
         return self.path.with_name(self.path.name + ".part")
 
     def check_apart(self, source: str) -> None:
-        """Refuse to write where the rows come from.
-
-        Raises:
-            OutputExistsError: the file, its `.part` or its record is the source.
-        """
+        """Raise OutputExistsError if the file, its `.part` or its record is the source."""
         check_apart(source, self.path, self.part, self.record)
 
-    def finished(self, identity: Mapping[str, Any], *, result: Path | None = None) -> bool:
-        """Return whether all is there: the rows, or the result that was made of them.
+    def finished(self, identity: Mapping[str, object], *, result: Path | None = None) -> bool:
+        """Return whether the rows are complete, or with `result` whether that file exists.
 
         Raises:
-            OutputExistsError: what is there, finished or not, was made of something else.
+            OutputExistsError: an earlier sitting began with something else.
         """
-        known = (*([result] if result else []), self.path, self.part)
-        begun = next((path for path in known if path.exists()), None)
+        files = (*([result] if result else []), self.path, self.part)
+        begun = next((path for path in files if path.exists()), None)
         if begun is not None:
             check_same(begun, self.record, identity)
-        return known[0].exists()
+        return files[0].exists()
 
     def write(
         self,
         items: Iterable[Item],
-        make: Callable[[list[Item], Advance], Iterable[Mapping[str, Any]]],
-        identity: Mapping[str, Any],
-        facts: Mapping[str, Any] | None = None,
+        make: Callable[[list[Item], Advance], Iterable[Row]],
+        identity: Mapping[str, object],
+        facts: Mapping[str, object] | None = None,
         *,
         size: Callable[[Item], int] = lambda item: 1,
         begin: Callable[[int], Advance] = lambda done: lambda count: None,
         chunk: int | None = None,
     ) -> int:
-        """Write the rows that are missing, chunk by chunk, and give the file its name.
+        """Write the rows that are missing, chunk by chunk, and rename the file when it is complete.
 
         Args:
-            items: what rows are made of, a row each; those of rows that stand are passed over.
-            make: the rows of a chunk of items; tells its second argument what is done on the way.
-            identity: what two sittings must share.
-            facts: put into the record beside the identity.
-            size: how many responses an item has.
-            begin: told how many responses were done before; what it returns is told of the others.
+            items: one for each row; those whose rows are already written are skipped.
+            make: makes the rows of a chunk of items, and reports progress to its second argument.
+            identity: settings and digests that two sittings must share.
+            facts: further fields of the record.
+            size: returns the number of responses of an item.
+            begin: called with the number of responses done before; returns the progress report.
             chunk: items at a time (`CHUNK`).
 
         Returns:
@@ -300,7 +297,7 @@ class RowFile:
         return number
 
     def resume(self, chunk: int | None = None) -> int:
-        """Return how many rows stand in whole chunks; cut off what is behind them."""
+        """Return the number of rows in complete chunks, and cut off any row after them."""
         chunk = chunk or CHUNK
         kept = end = offset = 0
         if not self.part.is_file():
@@ -313,21 +310,21 @@ class RowFile:
             stream.truncate(end)
         return kept
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield the rows: all of a finished file, else those written so far."""
+    def rows(self) -> Iterator[Row]:
+        """Yield the rows of the finished file, else those written so far."""
         file = next((path for path in (self.path, self.part) if path.is_file()), None)
         if file is not None:
             with file.open(encoding="utf-8") as stream:
                 yield from map(json.loads, stream)
 
-    def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Write a chunk at the end."""
+    def append(self, rows: Iterable[Row]) -> None:
+        """Append a chunk of rows to the unfinished file."""
         lines = [json.dumps(plain(row), ensure_ascii=False, allow_nan=False) for row in rows]
         with self.part.open("a", encoding="utf-8") as stream:
             stream.write("".join(line + "\n" for line in lines))
 
     def finish(self) -> None:
-        """Give the file its name."""
+        """Rename the unfinished file to its final name."""
         self.part.replace(self.path)
 
     def remove(self) -> None:
@@ -336,23 +333,23 @@ class RowFile:
             path.unlink(missing_ok=True)
 
 
-def begin_record(path: Path, identity: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
-    """Write what rows are made of (`made_of`, which a second sitting must share), and facts."""
+def begin_record(path: Path, identity: Mapping[str, object], facts: Mapping[str, object]) -> None:
+    """Write the record of rows: their identity as `made_of`, and further facts."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json({"schema": "trueward.scores/1", "made_of": identity, **facts}, path)
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """Return a document with `made_of`; an empty one where there is none."""
-    found = _object(path)
-    return found if found is not None and isinstance(found.get("made_of"), dict) else {}
+    """Return a record, a document with `made_of`; an empty one where there is none."""
+    record = _object(path)
+    return record if record is not None and isinstance(record.get("made_of"), dict) else {}
 
 
-def check_same(path: Path, record: Path, identity: Mapping[str, Any]) -> None:
-    """Refuse to go on with, or to take for the same, what was made of something else.
+def check_same(path: Path, record: Path, identity: Mapping[str, object]) -> None:
+    """Check that an earlier sitting's output was made of the same.
 
     Raises:
-        OutputExistsError: naming what differs.
+        OutputExistsError: it has no record, or a record that differs; the message says in what.
     """
     earlier = read_record(record).get("made_of")
     if earlier is None:
@@ -374,18 +371,18 @@ def check_same(path: Path, record: Path, identity: Mapping[str, Any]) -> None:
         )
 
 
-def shown(value: Any) -> str:
-    """Return a setting as a message shows it."""
+def shown(value: object) -> str:
+    """Return a setting as messages show it."""
     return "not given" if value is None else str(value)
 
 
 def _object(path: Path) -> dict[str, Any] | None:
-    """Read a JSON object that may be anybody's; None for anything else."""
+    """Return the JSON object in a file that may be anybody's; None for anything else."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return document if isinstance(document, dict) else None
 
 
 def _holds(path: Path, key: str) -> bool:

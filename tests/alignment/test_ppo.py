@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, TrainerCallback
 
 from trueward.alignment import AlignSettings, align
 from trueward.alignment import policy_training as run_module
-from trueward.alignment.trainers import loading, rl_trainer, trainer_config
+from trueward.alignment.trainers import load_arguments, rl_trainer, trainer_config
 from trueward.errors import InputError
 
 TRAINING = {
@@ -112,7 +112,7 @@ def test_the_policy_is_loaded_as_trl_does(kind, given, expected):
         model_init_kwargs=given,
         distributed_state=SimpleNamespace(distributed_type=kind),
     )
-    assert loading(args) == expected
+    assert load_arguments(args) == expected
 
 
 def trainer_of(settings, tmp_path, reward, **training):

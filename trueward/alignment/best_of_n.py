@@ -39,7 +39,10 @@ from trueward.types import Estimate
 
 @dataclass(frozen=True)
 class Peak:
-    """A size and its interval, NaN where nothing could be resampled; inf where gold rises on."""
+    """The size of best-of-n at which gold peaks, infinite where it rises on, with its interval.
+
+    The interval is NaN where nothing could be resampled.
+    """
 
     n: float
     low: float
@@ -85,7 +88,7 @@ class BestOfN:
     prompts: int
     rows: int
     samples: tuple[int, int]
-    """Fewest and most of a row."""
+    """The fewest and the most samples of a row."""
     curves: tuple[BestOfNCurve, ...]
     differences: tuple[GoldDifference, ...]
     draws: int
@@ -93,27 +96,27 @@ class BestOfN:
 
     @property
     def notices(self) -> list[str]:
-        """Reasons for care in reading the curves."""
-        said = []
+        """Sentences on why the curves are to be read with care."""
+        sentences = []
         if self.prompts == 1:
-            said.append("one prompt, so there are no intervals: they need several prompts")
+            sentences.append("one prompt, so there are no intervals: they need several prompts")
         largest, fewest = self.ns[-1], self.samples[0]
         if 4 * largest > fewest > 1:
-            said.append(
+            sentences.append(
                 f"n above {max(1, fewest // 4)} rests on few of the {fewest} samples: "
                 "its intervals are wide"
             )
         for curve in self.curves:
             if curve.fit is not None and curve.fit.r_squared < 0.9:
-                said.append(
+                sentences.append(
                     f"{curve.label}: the fit explains R² = {curve.fit.r_squared:.2f}; believe the "
                     "points, not its peak"
                 )
             if curve.peak is not None and curve.peak.n > largest:
-                said.append(
+                sentences.append(
                     f"{curve.label}: the fit peaks beyond the measured n = {largest}: a guess"
                 )
-        return said
+        return sentences
 
 
 def best_of_n_curves(
@@ -153,10 +156,8 @@ def best_of_n_curves(
     )
 
 
-_Means = tuple[Float[ndarray, " ns"], Float[ndarray, "draws ns"]]
-"""By size the mean over rows, as measured and under each resampling of prompts."""
-_MeansOf = Mapping[tuple[str, str], _Means]
-"""The same by model and by `proxy` or `gold`."""
+_Means = Mapping[tuple[str, str], tuple[Float[ndarray, " ns"], Float[ndarray, "draws ns"]]]
+"""By model and `proxy` or `gold`: the mean over rows of each size, measured and as resampled."""
 
 
 def _sizes(ns: Sequence[int] | None, counts: list[int]) -> list[int]:
@@ -171,7 +172,7 @@ def _sizes(ns: Sequence[int] | None, counts: list[int]) -> list[int]:
     return sorted({1, *ns})
 
 
-def _means(scored: ScoredPrompts, sizes: list[int], draws: int, seed: int) -> _MeansOf:
+def _means(scored: ScoredPrompts, sizes: list[int], draws: int, seed: int) -> _Means:
     """Resample prompts whole; draws are NaN with one prompt, which never varies."""
     values: dict[tuple[str, str], ndarray] = {}
     for label, rows in scored.proxies.items():
@@ -197,7 +198,7 @@ def _means(scored: ScoredPrompts, sizes: list[int], draws: int, seed: int) -> _M
     }
 
 
-def _curve(label: str, sizes: list[int], means: _MeansOf, confidence: float) -> BestOfNCurve:
+def _curve(label: str, sizes: list[int], means: _Means, confidence: float) -> BestOfNCurve:
     def estimates(kind: str) -> tuple[Estimate, ...]:
         measured, drawn = means[label, kind]
         of_sizes = zip(measured, drawn.T, strict=True)
@@ -217,16 +218,16 @@ def _curve(label: str, sizes: list[int], means: _MeansOf, confidence: float) -> 
 
 
 def _differences(
-    labels: list[str], sizes: list[int], means: _MeansOf, confidence: float
+    labels: list[str], sizes: list[int], means: _Means, confidence: float
 ) -> tuple[GoldDifference, ...]:
-    first, found = labels[0], []
+    first, gaps = labels[0], []
     for label in labels[1:]:
         gap, drawn = map(difference, means[label, "gold"], means[first, "gold"])
-        found += [(label, n, gap[i], drawn[:, i]) for i, n in enumerate(sizes) if n > 1]
-    tested = significance([gap for *_, gap, _ in found], [drawn for *_, drawn in found], confidence)
+        gaps += [(label, n, gap[i], drawn[:, i]) for i, n in enumerate(sizes) if n > 1]
+    tests = significance([gap for *_, gap, _ in gaps], [drawn for *_, drawn in gaps], confidence)
     return tuple(
-        GoldDifference(label, first, n, one.estimate, one.p_value, one.p_holm)
-        for (label, n, *_), one in zip(found, tested, strict=True)
+        GoldDifference(label, first, n, test.estimate, test.p_value, test.p_holm)
+        for (label, n, *_), test in zip(gaps, tests, strict=True)
     )
 
 
@@ -272,9 +273,9 @@ def _peak(value: float, drawn: ndarray, largest: int, confidence: float) -> Peak
 
 
 def best_of_n_document(
-    result: BestOfN, scored: ScoredPrompts, settings: Mapping[str, Any]
+    result: BestOfN, scored: ScoredPrompts, settings: Mapping[str, object]
 ) -> BestOfNDocument:
-    """Return the result with what it was made of; what is infinite or undefined is null in JSON."""
+    """Return the document of `bon.json`, with digests of the rows and rewards it was made of."""
     gold = None if scored.gold is None else [row.tolist() for row in scored.gold]
     made_of = {"rows": rows_digest([{"prompts": scored.prompts, "gold": gold}])}
     for label, rows in scored.proxies.items():
@@ -291,29 +292,28 @@ def best_of_n_document(
         "draws": result.draws,
         "confidence": result.confidence,
         "curves": [_curve_document(curve) for curve in result.curves],
-        "differences": [cast(Any, asdict(one)) for one in result.differences],
+        "differences": [cast(Any, asdict(gap)) for gap in result.differences],
         "notices": result.notices,
     }
 
 
 def _curve_document(curve: BestOfNCurve) -> CurveBlock:
-    found = asdict(curve)
+    block = asdict(curve)
     if curve.fit is not None:
-        found["fit"] |= {"peak_d": curve.fit.peak_d, "peak_gain": curve.fit.peak_gain}
-    return cast(CurveBlock, {"model": found.pop("label"), **found})
+        block["fit"] |= {"peak_d": curve.fit.peak_d, "peak_gain": curve.fit.peak_gain}
+    return cast(CurveBlock, {"model": block.pop("label"), **block})
 
 
-def write_document(found: BestOfNDocument, folder: Path, *, overwrite: bool) -> Path:
-    """Write `bon.json`; one of the same rows is replaced, with other sizes or further models.
+def write_document(document: BestOfNDocument, folder: Path, *, overwrite: bool) -> Path:
+    """Write `bon.json`; an earlier one of the same rows and rewards is replaced.
 
     Raises:
         OutputExistsError: one is there of other rows, or of other rewards under a model's name.
     """
     path = folder / FILE
     if path.exists() and not overwrite:
-        earlier = read_record(path).get("made_of", {})
-        shared = {name: found["made_of"].get(name, value) for name, value in earlier.items()}
-        check_same(path, path, shared or found["made_of"])
+        earlier, now = read_record(path).get("made_of", {}), document["made_of"]
+        check_same(path, path, {name: now.get(name, earlier[name]) for name in earlier} or now)
     folder.mkdir(parents=True, exist_ok=True)
-    write(found, path)
+    write(document, path)
     return path

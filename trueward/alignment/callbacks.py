@@ -1,11 +1,13 @@
-"""Callbacks of a policy's training: a KL that is held, a stop at numbers that are none, resumption.
+"""Callbacks of a policy's training: KL control, a stop at NaN, and exact resumption.
 
-TRL's checkpoints do not suffice to resume exactly. They lack our own state; TRL's sampler shuffles
-with a generator that a resumed run starts anew, whatever the epoch; and a batch of answers that was
-drawn but not yet used up is in no checkpoint.
+TRL's checkpoints do not suffice to resume exactly: they lack our own state, TRL's sampler shuffles
+with a generator that a resumed run starts anew in any epoch, and answers that were drawn but not
+yet trained on are in no checkpoint.
 """
 
 import json
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +61,7 @@ class KlControl(TrainerCallback):
     """
 
     trainer: Any
-    """Set once it is there."""
+    """TRL's trainer; set once it is made, which takes the callbacks."""
 
     def __init__(self, shaping: Shaping) -> None:
         self.shaping = shaping
@@ -82,12 +84,12 @@ class KlControl(TrainerCallback):
             horizon=self.shaping.kl_horizon,
         )
 
-    def state(self) -> dict[str, Any]:
-        """Return the state that a checkpoint must hold to go on exactly."""
+    def state(self) -> dict[str, float]:
+        """Return the state that a checkpoint must hold to resume exactly."""
         return {"beta": self.trainer.beta}
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take up a checkpoint's state."""
+    def restore(self, state: Mapping[str, float]) -> None:
+        """Restore a checkpoint's state."""
         self.trainer.beta = state["beta"]
 
     def _measured(self, name: str) -> list[float]:
@@ -97,9 +99,9 @@ class KlControl(TrainerCallback):
 class StopOnNan(TrainerCallback):
     """Ends the run when a gradient or a logged loss is no number; the batch is saved.
 
-    Gradients are looked at before the optimizer's step, so the weights are still sound. The logged
-    loss alone is looked at under DeepSpeed, where they are out of reach, and in fp16, whose scaler
-    meets gradients that overflow by skipping the step.
+    Gradients are checked before the optimizer's step, so the weights are still sound. Under
+    DeepSpeed, where gradients are out of reach, and in fp16, whose scaler skips a step with
+    gradients that overflow, only the logged loss is checked.
     """
 
     def __init__(self, reward: RewardFunction) -> None:
@@ -108,7 +110,7 @@ class StopOnNan(TrainerCallback):
     def on_pre_optimizer_step(
         self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any
     ) -> None:
-        """Look at the gradients."""
+        """Check the gradients."""
         if args.fp16:
             return
         gradients = (p.grad for p in model.parameters() if p.grad is not None)
@@ -116,11 +118,15 @@ class StopOnNan(TrainerCallback):
             self._stop("a gradient", state.global_step + 1)
 
     def on_log(
-        self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any
+        self,
+        args: Any,
+        state: Any,
+        control: Any,
+        logs: Mapping[str, float] | None = None,
+        **kwargs: Any,
     ) -> None:
-        """Look at the loss."""
-        loss = (logs or {}).get("loss", 0.0)
-        if loss != loss or abs(loss) == float("inf"):
+        """Check the loss."""
+        if not math.isfinite((logs or {}).get("loss", 0.0)):
             self._stop("the loss", state.global_step)
 
     def _stop(self, what: str, step: int) -> None:
@@ -131,33 +137,33 @@ class StopOnNan(TrainerCallback):
 
 
 def _own(gradient: Any) -> torch.Tensor:
-    """The part on this rank of a gradient that may be sharded."""
+    """Return this rank's part of a gradient, which may be sharded."""
     own: torch.Tensor = gradient.to_local() if hasattr(gradient, "to_local") else gradient
     return own
 
 
 class KeepState(TrainerCallback):
-    """Puts the state of these into each checkpoint, as its last file."""
+    """Puts the state of the watch, the reward and the KL control into each checkpoint."""
 
     def __init__(self, **kept: Watch | RewardFunction | KlControl) -> None:
         self.kept = kept
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Write after the trainer's own files."""
+        """Write the last file of a checkpoint, after the trainer's own."""
         if state.is_world_process_zero:
             folder = Path(args.output_dir) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}"
-            document = {name: one.state() for name, one in self.kept.items()}
+            document = {name: part.state() for name, part in self.kept.items()}
             write_json(document, folder / STATE_FILE)
 
     def restore(self, checkpoint: str) -> None:
-        """Take up what a checkpoint holds."""
+        """Restore the states that a checkpoint holds."""
         document = json.loads((Path(checkpoint) / STATE_FILE).read_text(encoding="utf-8"))
-        for name, one in self.kept.items():
-            one.restore(document[name])
+        for name, part in self.kept.items():
+            part.restore(document[name])
 
 
 class EpochOrder(TrainerCallback):
-    """Sets the sampler's generator to its place at this epoch in a run that was never stopped."""
+    """Sets the sampler's generator to the state that an uninterrupted run has at this epoch."""
 
     def on_epoch_begin(
         self, args: Any, state: Any, control: Any, train_dataloader: Any = None, **kwargs: Any
@@ -173,7 +179,7 @@ class EpochOrder(TrainerCallback):
 
 
 class StopBetweenBatches(CheckpointOnSignal):
-    """A signal's checkpoint waits until the answers that were drawn are used up."""
+    """Puts a signal's checkpoint off until training needs new answers."""
 
     def on_step_end(
         self, args: Any, state: Any, control: Any, train_dataloader: Any = None, **kwargs: Any
@@ -185,23 +191,23 @@ class StopBetweenBatches(CheckpointOnSignal):
 
 
 def train(trainer: Any, watch: Watch, checkpoint: str | None) -> None:
-    """Train to the end, from a checkpoint where there is one; one at the end is only loaded.
+    """Train to the end, from a checkpoint where there is one; the last one is only loaded.
 
     Raises:
         KeyboardInterrupt: stopped by a signal, with a checkpoint to go on from.
     """
     if checkpoint is not None:
         state = TrainerState.load_from_json(str(Path(checkpoint) / "trainer_state.json"))
-        if _over(state, watch):
+        if _is_over(state, watch):
             trainer.state = state
             trainer._load_from_checkpoint(checkpoint)
             return
     with StopBetweenBatches() as stop:
         trainer.add_callback(stop)
         trainer.train(resume_from_checkpoint=checkpoint)
-    if stop.caught and not _over(trainer.state, watch):
+    if stop.caught and not _is_over(trainer.state, watch):
         raise KeyboardInterrupt
 
 
-def _over(state: TrainerState, watch: Watch) -> bool:
+def _is_over(state: TrainerState, watch: Watch) -> bool:
     return bool(state.global_step >= state.max_steps or watch.stopped)

@@ -1,4 +1,4 @@
-"""The demo: on the embedded world, policies on reward models of three objectives, against gold."""
+"""`trueward align --demo`: policies trained on reward models of three objectives, against gold."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from datasets import disable_progress_bars
 from scipy.linalg import block_diag
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -34,13 +33,14 @@ from trueward.settings import AlignSettings
 from trueward.stats import Totals, estimate, plain_means, resampled_means
 from trueward.training.config import WORLD_TRAINING
 from trueward.training.judging import RESULT_FILE, train_and_judge
+from trueward.types import Row
 
 DEMO_FILE = "demo.json"
 BASELINE = "bt"
 OBJECTIVES = (BASELINE, "bsr", "aplot")
 WORKERS = 2
 IGNORED = -100
-TRAINING: Mapping[str, Any] = {
+TRAINING: Mapping[str, object] = {
     "max_steps": 80,
     "per_device_train_batch_size": 64,
     "num_generations": 4,
@@ -53,12 +53,12 @@ TRAINING: Mapping[str, Any] = {
     "save_only_model": False,
     "disable_tqdm": True,
 }
-"""Fields of TRL's configuration, for each algorithm alike."""
+"""Fields of TRL's configuration, the same for every algorithm."""
 
 
 @dataclass(frozen=True)
 class PolicyRecipe:
-    """The supervision of the policy."""
+    """The settings of the policy's supervised training."""
 
     steps: int = 150
     batch_size: int = 32
@@ -69,23 +69,24 @@ class PolicyRecipe:
 
 @dataclass(frozen=True)
 class DemoRecipe:
-    """The policy, the reward models and the training of the one on the others."""
+    """The settings of a demo's policy, its reward models, and the policy's training on them."""
 
     algorithm: str = "rloo"
-    training: Mapping[str, Any] = field(default_factory=lambda: TRAINING)
+    training: Mapping[str, object] = field(default_factory=lambda: TRAINING)
     policy: PolicyRecipe = field(default_factory=PolicyRecipe)
-    reward_training: Mapping[str, Any] = field(default_factory=lambda: WORLD_TRAINING)
+    reward_training: Mapping[str, object] = field(default_factory=lambda: WORLD_TRAINING)
     watch_prompts: int = 96
     watch_every: int = 10
 
 
 def run_demo(folder: Path, seeds: int, recipe: DemoRecipe | None = None) -> AlignDemoDocument:
-    """Run what is missing and compare gold along the runs; two processes of one thread each.
+    """Do the runs that are missing, two at a time, and return how gold went along all of them.
 
     Args:
-        folder: of everything; an interrupted demo goes on in it, a finished one takes more seeds.
-        seeds: of reward model, policy training and watched prompts; the world is always the same.
-        recipe: how all is trained.
+        folder: the demo's files; an interrupted demo goes on here, a finished one takes more seeds.
+        seeds: runs of each objective; they differ in reward model, policy training and watched
+            prompts, and share the world.
+        recipe: the settings of all training.
 
     Raises:
         InputError: no seed.
@@ -95,14 +96,14 @@ def run_demo(folder: Path, seeds: int, recipe: DemoRecipe | None = None) -> Alig
     if seeds < 1:
         raise InputError(f"--seeds: expected at least 1, got {seeds}")
     file = folder / DEMO_FILE
-    found = int(json.loads(file.read_text(encoding="utf-8"))["seeds"]) if file.is_file() else 0
-    if found >= seeds:
+    done = int(json.loads(file.read_text(encoding="utf-8"))["seeds"]) if file.is_file() else 0
+    if done >= seeds:
         refuse(
-            folder, f"holds a finished demo of --seeds {found}; ask for more, or choose another -o"
+            folder, f"holds a finished demo of --seeds {done}; ask for more, or choose another -o"
         )
     recipe = recipe or DemoRecipe()
     runs = [DemoTraining(o, s, folder, recipe) for s in range(seeds) for o in OBJECTIVES]
-    missing = [one for one in runs if one.document() is None]
+    missing = [run for run in runs if run.document() is None]
     folder.mkdir(parents=True, exist_ok=True)
     list(in_processes(prepare, [(folder, recipe)], workers=1))
     list(in_processes(train_both, missing, workers=WORKERS, fresh=True))
@@ -156,23 +157,23 @@ class DemoTraining:
         Raises:
             OutputExistsError: it was run with other settings.
         """
-        settings = self.settings
-        found = run_of(settings).earlier()
-        if found is None:
+        run = run_of(self.settings)
+        document = run.document()
+        if document is None:
             return None
-        run_of(settings).check_same(found, settings.identity())
-        return cast(AlignDocument, found) if found["finished"] else None
+        run.check_same(document, self.settings.identity())
+        return cast(AlignDocument, document) if document["finished"] else None
 
     def measures(self) -> dict[str, float]:
         """Return the mean of each measure of the reward model."""
         scores = RunResult.read(self.folder / "reward" / RESULT_FILE).scores
-        return {name: float(np.nanmean(found.values)) for name, found in scores.items()}
+        return {name: float(np.nanmean(measure.values)) for name, measure in scores.items()}
 
 
-def prepare(given: tuple[Path, DemoRecipe]) -> None:
-    """Write what all runs share: the policy, its prompts, and the reward models' training pairs."""
-    _settle()
-    folder, recipe = given
+def prepare(job: tuple[Path, DemoRecipe]) -> None:
+    """Write the files that all runs share: the policy, its prompts, the reward models' pairs."""
+    _be_quiet_on_one_thread()
+    folder, recipe = job
     world_policy(folder / "policy", recipe.policy)
     tasks = train_tasks(WorldConfig()).values()
     _write_rows(({"prompt": format_prompt(task)} for task in tasks), folder / "prompts.jsonl")
@@ -180,41 +181,39 @@ def prepare(given: tuple[Path, DemoRecipe]) -> None:
     _write_rows(pairs.to_list(), folder / "pairs.jsonl")
 
 
-def train_both(one: DemoTraining) -> None:
-    """Train the policy on the reward model, and the reward model before unless it is there."""
-    _settle()
-    folder = one.folder / "reward"
+def train_both(run: DemoTraining) -> None:
+    """Train the reward model, unless it is there, and the policy on it."""
+    _be_quiet_on_one_thread()
+    folder = run.folder / "reward"
     if not (folder / RESULT_FILE).is_file():
         train_and_judge(
             model=str(BASE_PATH),
-            objective=one.objective,
-            seed=one.seed,
+            objective=run.objective,
+            seed=run.seed,
             scenarios=build_scenarios(WorldConfig()),
             folder=folder,
-            training=one.recipe.reward_training,
+            training=run.recipe.reward_training,
             accuracy_threshold=0.75,
             probe_pairs=0,
             keep_model=True,
         )
-    align(one.settings)
+    align(run.settings)
 
 
-def _settle() -> None:
-    """Make this process a quiet one of one thread."""
+def _be_quiet_on_one_thread() -> None:
     quiet()
-    disable_progress_bars()
     torch.set_num_threads(1)
 
 
-def _write_rows(rows: Iterable[Mapping[str, Any]], path: Path) -> None:
+def _write_rows(rows: Iterable[Row], path: Path) -> None:
     write_text("".join(json.dumps(row) + "\n" for row in rows), path)
 
 
 def world_policy(folder: Path, recipe: PolicyRecipe | None = None) -> Path:
-    """Supervise the world's policy into `folder`, unless it lies there; a minute on a CPU core.
+    """Train the world's policy into `folder`, unless it is there; a minute on a CPU core.
 
-    It is the packaged base, and answers as the eight training writers do on average, their spurious
-    cue included. Nats are taken over the tokens of answers and the closing token.
+    The packaged base learns to answer as the eight training writers do, their spurious cue
+    included, by cross-entropy over the tokens of answers and the closing token.
     """
     if (folder / "model.safetensors").is_file():
         return folder
@@ -241,7 +240,7 @@ def world_policy(folder: Path, recipe: PolicyRecipe | None = None) -> Path:
 
 
 def _batches(recipe: PolicyRecipe, tokenizer: Any) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Fresh prompts and answers; of the labels only answers and <eos> count."""
+    """Yield token ids of fresh prompts and answers, and labels that mask all but the answers."""
     rng = Random(f"goldworld/policy/{recipe.seed}")
     writers = train_writers(recipe.cue_strength)
     for _ in range(recipe.steps):
@@ -264,7 +263,7 @@ def _batches(recipe: PolicyRecipe, tokenizer: Any) -> Iterator[tuple[torch.Tenso
 def summary(
     objective: str, seed: int, document: AlignDocument, measures: Mapping[str, float]
 ) -> DemoRun:
-    """Return one run, the document of `align.json`, in a line of numbers, and its curve."""
+    """Return a run's entry in `demo.json`, from the run's own `align.json`."""
     points = document["points"]
     return {
         "objective": objective,
@@ -287,39 +286,38 @@ def summary(
 
 
 def verdict(runs: Sequence[tuple[str, int, AlignDocument]]) -> list[str]:
-    """Return a line an objective: its gold at the end, compared with Bradley–Terry's.
+    """Return a sentence an objective: its gold at the end, compared with Bradley–Terry's.
 
-    Runs are objective, seed and the document of `align.json`. They are paired by seed and prompt;
-    the interval is a bootstrap over prompts and seeds; of one seed, over its prompts alone.
+    Runs (objective, seed, document of `align.json`) are paired by seed and prompt; the interval is
+    a bootstrap over prompts and seeds, with one seed over its prompts alone.
     """
     by_objective: dict[str, dict[int, AlignDocument]] = {}
     for objective, seed, document in runs:
         by_objective.setdefault(objective, {})[seed] = document
     lines = []
-    for objective, found in by_objective.items():
-        looks = ((d["points"][0], d["best"], d["points"][-1]) for d in found.values())
+    for objective, by_seed in by_objective.items():
+        looks = ((d["points"][0], d["best"], d["points"][-1]) for d in by_seed.values())
         gold = np.array([[look["gold"] for look in of_seed] for of_seed in looks], dtype=float)
         start, top, end = gold.T
         line = (
             f"{objective}: gold changed by {np.mean(end - start):+.3f} in training, and ended "
             f"{np.mean(top - end):.3f} below its best"
         )
-        if all(document["best"]["step"] == 0 for document in found.values()):
+        if all(document["best"]["step"] == 0 for document in by_seed.values()):
             line += ", which was its start"
         if objective != BASELINE:
-            line += _compared(found, by_objective[BASELINE])
+            line += _compared(by_seed, by_objective[BASELINE])
         lines.append(line)
     seeds = len({seed for _, seed, _ in runs})
     over = f"{seeds} seeds; the intervals are over prompts and seeds"
     return [*lines, f"over {over if seeds > 1 else '1 seed; the intervals are over prompts alone'}"]
 
 
-def _compared(found: Mapping[int, AlignDocument], base: Mapping[int, AlignDocument]) -> str:
-    def ends(documents: Mapping[int, AlignDocument]) -> list[np.ndarray]:
-        each = (documents[seed]["points"][-1]["gold_each"] for seed in found)
-        return [np.array(gold, dtype=float)[:, None] for gold in each]
+def _compared(by_seed: Mapping[int, AlignDocument], base: Mapping[int, AlignDocument]) -> str:
+    def last_gold(document: AlignDocument) -> np.ndarray:
+        return np.array(document["points"][-1]["gold_each"], dtype=float)[:, None]
 
-    gaps = [own - other for own, other in zip(ends(found), ends(base), strict=True)]
+    gaps = [last_gold(document) - last_gold(base[seed]) for seed, document in by_seed.items()]
     counts = block_diag(*map(np.ones_like, gaps))  # a prompt is one seed's alone
     totals = Totals(block_diag(*gaps)[:, None], counts[:, None])
     gap = estimate(float(plain_means(totals)[0]), resampled_means(totals)[:, 0])

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from accelerate import PartialState
@@ -44,7 +44,7 @@ from trueward.processes import from_first
 from trueward.results import AlignDocument, FitBlock, write
 from trueward.runs import Run, RunKind, environment, last_checkpoint
 from trueward.scorer import Scorer
-from trueward.settings import AlignSettings
+from trueward.settings import AlignSettings, ScoreSettings
 from trueward.types import Turns
 
 logger = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ KIND = RunKind(
 
 
 def run_of(settings: AlignSettings) -> Run:
-    """Return the folder of a run."""
+    """Return the run that these settings describe, in its output folder."""
     return Run(Path(settings.output_dir), KIND)
 
 
@@ -72,8 +72,8 @@ def align(settings: AlignSettings) -> AlignDocument:
     """Train the policy; return the document of `align.json`.
 
     The folder gets `policy` (the last), `best` (of the watched criterion), checkpoints and
-    `align.json`. Interrupted, the same call goes on from the last checkpoint as if it had not
-    been.
+    `align.json`. An interrupted run goes on from its last checkpoint when it is called again, with
+    the numbers of a run that was never interrupted.
 
     Raises:
         InputError: settings, data or models are not what they must be; nothing is written.
@@ -82,8 +82,8 @@ def align(settings: AlignSettings) -> AlignDocument:
     """
     folder, claim = Path(settings.output_dir), run_of(settings).claim
     from_first(lambda: claim(settings.identity()))  # before the first rank writes there
-    training: Mapping[str, Any] = {"seed": settings.seed, **settings.training}
-    args = trainer_config(settings.algorithm, training, settings.output_dir)
+    fields = {"seed": settings.seed, **settings.training}
+    args = trainer_config(settings.algorithm, fields, settings.output_dir)
     check_beta(settings.shaping, args.beta)
     prompts = read_prompts(
         settings.prompts,
@@ -179,7 +179,7 @@ def _prompt_row(row: dict[str, object], where: str) -> dict[str, Turns]:
 
 def load_scorers(settings: AlignSettings) -> list[Scorer]:
     """Load the reward models. Raises ModelError where one is none."""
-    return [Scorer.from_pretrained(path, **_limits(settings)) for path in settings.reward_models]
+    return [_scorer(path, settings) for path in settings.reward_models]
 
 
 def load_gold(settings: AlignSettings) -> Gold | None:
@@ -188,19 +188,16 @@ def load_gold(settings: AlignSettings) -> Gold | None:
         return None
     if settings.gold == WORLD:
         return _world_gold
-    return Scorer.from_pretrained(settings.gold, **_limits(settings)).score
+    return _scorer(settings.gold, settings).score
 
 
-def _limits(settings: AlignSettings) -> dict[str, Any]:
-    """Of sequences, where other ones than a model was trained with are asked for."""
-    given = {"max_length": settings.max_length, "truncation": settings.truncation}
-    return {name: value for name, value in given.items() if value is not None}
+def _scorer(path: str, settings: AlignSettings) -> Scorer:
+    return ScoreSettings(max_length=settings.max_length, truncation=settings.truncation).load(path)
 
 
 def _world_gold(prompts: Sequence[Turns], answers: Sequence[Turns]) -> list[float]:
-    """The embedded world's exact reward. Raises DataError for a prompt of another world."""
-    both = zip(prompts, answers, strict=True)
-    return [score_text(plain_text(prompt), plain_text(answer)) for prompt, answer in both]
+    pairs = zip(prompts, answers, strict=True)
+    return [score_text(plain_text(prompt), plain_text(answer)) for prompt, answer in pairs]
 
 
 def usual_norms(settings: AlignSettings, scorer: Scorer) -> NormRange | None:
@@ -215,8 +212,8 @@ def usual_norms(settings: AlignSettings, scorer: Scorer) -> NormRange | None:
     if "prompt" not in pairs.column_names:
         raise DataError(f"{settings.norm_data}: expected pairs of text or messages, got token ids")
     pairs = pairs.select(range(min(NORM_PAIRS, len(pairs))))
-    both = [list(sides) for sides in zip(pairs["chosen"], pairs["rejected"], strict=True)]
-    return norm_range(norms_of(scorer.read_groups(pairs["prompt"], both)), "training data")
+    responses = [list(pair) for pair in zip(pairs["chosen"], pairs["rejected"], strict=True)]
+    return norm_range(norms_of(scorer.read_groups(pairs["prompt"], responses)), "training data")
 
 
 def _write(watch: Watch, settings: AlignSettings, *, finished: bool) -> AlignDocument:
@@ -229,9 +226,9 @@ def _write(watch: Watch, settings: AlignSettings, *, finished: bool) -> AlignDoc
 
 
 def align_document(
-    watch: Watch, settings: Mapping[str, Any], environment: Mapping[str, str], finished: bool
+    watch: Watch, settings: Mapping[str, object], environment: Mapping[str, str], finished: bool
 ) -> AlignDocument:
-    """Return the document of `align.json` so far, in JSON's own types."""
+    """Return the document of `align.json` after the looks so far."""
     top = best(watch.points)
     return {
         "schema": "trueward.align/1",

@@ -1,4 +1,4 @@
-"""Prompts with responses, scored: read, sampled or written, judged by reward models, selected."""
+"""Responses to prompts: read, sampled or written, judged by reward models, selected."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -32,13 +31,14 @@ class ScoredPrompts:
     """Samples of prompts, each with a reward of every proxy and, where known, a gold score."""
 
     prompts: tuple[str, ...]
-    """A name for each row's prompt: rows of one prompt are resampled together."""
+    """A digest of each row's prompt: rows of one prompt are resampled together."""
     proxies: Mapping[str, tuple[Float[ndarray, " samples"], ...]]
+    """By reward model, the rewards of each row's samples."""
     gold: tuple[Float[ndarray, " samples"], ...] | None
 
     @property
     def counts(self) -> list[int]:
-        """Samples of each row."""
+        """The number of samples of each row."""
         return [len(row) for row in next(iter(self.proxies.values()))]
 
 
@@ -51,7 +51,7 @@ def read_scores(source: str, label: str = PROXY) -> ScoredPrompts:
     names, proxy, gold = [], [], []
     for number, fields in enumerate(stream_rows(source)):
         where = f"{source}: row {number}"
-        names.append(_prompt_name(fields, where))
+        names.append(_prompt_digest(fields, where))
         proxy.append(_numbers(fields, PROXY, where))
         gold.append(_numbers(fields, "gold", where, like=(PROXY, len(proxy[-1]))))
     return ScoredPrompts(tuple(names), {label: tuple(proxy)}, tuple(gold))
@@ -71,30 +71,30 @@ def join_rewards(files: Mapping[str, str]) -> ScoredPrompts:
     rewards: dict[str, list[ndarray]] = {label: [] for label in files}
     for number, together in enumerate(zip_longest(*map(stream_rows, files.values()))):
         where = f"{first}: row {number}"
-        if any(one is None for one in together):
+        if None in together:
             raise DataError(f"{where}: not every model has this row; score again with --overwrite")
-        names.append(_prompt_name(together[0], where))
-        for of_model, fields in zip(rewards.values(), together, strict=True):
-            of_model.append(_numbers(fields, "rewards", where))
+        names.append(_prompt_digest(together[0], where))
+        for model_rewards, fields in zip(rewards.values(), together, strict=True):
+            model_rewards.append(_numbers(fields, "rewards", where))
         golds.append(_gold(together[0], where, len(next(iter(rewards.values()))[-1])))
     proxies = {label: tuple(values) for label, values in rewards.items()}
-    given = tuple(gold for gold in golds if gold is not None)
-    if given and len(given) < len(golds):
+    known = tuple(gold for gold in golds if gold is not None)
+    if known and len(known) < len(golds):
         row = next(n for n, gold in enumerate(golds) if gold is None)
         raise DataError(
             f"{first}: row {row}, field 'gold': missing, and other rows have it; give it to all"
         )
-    return ScoredPrompts(tuple(names), proxies, given or None)
+    return ScoredPrompts(tuple(names), proxies, known or None)
 
 
-def _gold(fields: Mapping[str, Any], where: str, size: int) -> Float[ndarray, " samples"] | None:
+def _gold(fields: Row, where: str, size: int) -> Float[ndarray, " samples"] | None:
     if fields.get("gold") is None:
         return None
     return _numbers(fields, "gold", where, like=("responses", size))
 
 
 def _numbers(
-    fields: Mapping[str, Any], field: str, where: str, like: tuple[str, int] | None = None
+    fields: Row, field: str, where: str, like: tuple[str, int] | None = None
 ) -> Float[ndarray, " samples"]:
     """Return a row's list of finite numbers; `like` names another field and its length."""
     value = fields.get(field)
@@ -111,16 +111,16 @@ def _numbers(
     return np.asarray(value, dtype=np.float64)
 
 
-def _finite(one: Any) -> bool:
-    if not isinstance(one, int | float) or isinstance(one, bool):
+def _finite(value: object) -> bool:
+    if not isinstance(value, int | float) or isinstance(value, bool):
         return False
     try:
-        return math.isfinite(one)
+        return math.isfinite(value)
     except OverflowError:  # a whole number that no float holds
         return False
 
 
-def _prompt_name(fields: Row, where: str) -> str:
+def _prompt_digest(fields: Row, where: str) -> str:
     if fields.get("prompt") is None:
         raise DataError(f"{where}: expected a field 'prompt'; got {', '.join(fields) or 'nothing'}")
     return rows_digest([{"prompt": fields["prompt"]}])
@@ -128,39 +128,39 @@ def _prompt_name(fields: Row, where: str) -> str:
 
 @dataclass(frozen=True)
 class ResponseSource:
-    """The origin of responses and of their gold."""
+    """The origin of responses, and of their gold."""
 
     file: str | None
     """Rows with responses, or, for a sampler, with prompts; None for the world's own prompts."""
     sampler: Sampler | None = None
+    """The policy that answers the prompts; None where responses are there."""
     gold_world: bool = False
+    """True where the embedded world's gold is added to the rows."""
     world: WorldSource = WorldSource()
 
     @property
     def makes_rows(self) -> bool:
-        """True where rows are written; else the file's are judged as they are."""
+        """True where rows are sampled or get gold; else the file's are judged as they are."""
         return self.sampler is not None or self.gold_world
 
 
 @dataclass(frozen=True)
 class JudgedResponses:
-    """Scored prompts, and the counts of what was cut on the way."""
+    """Scored prompts, and how many sequences were cut on the way."""
 
     scored: ScoredPrompts
-    rows: str
-    """The file of responses."""
     truncated: Mapping[str, int]
-    """By model: sequences cut before scoring."""
+    """By model, the number of sequences cut before scoring."""
     cut: int
-    """Samples that ended at the policy's `max_new_tokens`."""
+    """The number of samples that ended at the policy's `max_new_tokens`."""
 
 
 def check_request(source: ResponseSource, models: Mapping[str, str], folder: Path) -> None:
-    """Refuse models that are not there, and to replace the file that is read.
+    """Check, before anything is written, that the models exist and that no output is the source.
 
     Raises:
-        OutputExistsError: an output is that file.
-        ModelError: one of them is not there.
+        OutputExistsError: an output is the file that is read.
+        ModelError: a model is not there.
     """
     if source.file is not None:
         check_apart(source.file, folder / FILE)
@@ -192,13 +192,13 @@ def response_rows(
     if source.file is not None:
         out.check_apart(source.file)
     if source.sampler is not None:
-        rows = stream_rows(source.file) if source.file else source.world.prompt_rows()
-        _sample(source.sampler, list(map(dict, rows)), out, overwrite=overwrite, begin=begin)
+        prompts = stream_rows(source.file) if source.file else source.world.prompt_rows()
+        _sample(source.sampler, list(map(dict, prompts)), out, overwrite=overwrite, begin=begin)
         return str(out.path)
-    made = list(_with_gold(source.file) if source.file else source.world.written_rows())
-    identity = {"data": rows_digest(made)}  # all are checked before the first is written
-    if not _ready(out, identity, overwrite):
-        out.write(made, lambda rows, advance: rows, identity, chunk=1)
+    rows = list(_with_gold(source.file) if source.file else source.world.written_rows())
+    identity = {"data": rows_digest(rows)}  # all are checked before the first is written
+    if not _finished(out, identity, overwrite):
+        out.write(rows, lambda rows, advance: rows, identity, chunk=1)
     return str(out.path)
 
 
@@ -212,7 +212,7 @@ def _sample(
                 "judge the responses that are there"
             )
     identity = {"data": rows_digest(prompts), **sampler.identity()}
-    if _ready(out, identity, overwrite):
+    if _finished(out, identity, overwrite):
         return
     each = sampler.settings.samples
     out.write(
@@ -225,7 +225,7 @@ def _sample(
     )
 
 
-def _ready(out: RowFile, identity: Mapping[str, Any], overwrite: bool) -> bool:
+def _finished(out: RowFile, identity: Mapping[str, object], overwrite: bool) -> bool:
     """Return whether rows of this identity are finished; with `overwrite` remove them first."""
     if overwrite:
         out.remove()
@@ -245,7 +245,7 @@ def judge_responses(
 
     Raises:
         DataError: a row that is not what it must be.
-        ModelError: one of them is no reward model.
+        ModelError: a model is no reward model.
         OutputExistsError: rewards of something else are there, or the rows themselves.
     """
     outputs = _reward_files(folder, models)
@@ -253,12 +253,11 @@ def judge_responses(
         out.check_apart(rows)
     for label, model in models.items():
         identity = rows_identity(model, _checked_rows(rows), settings)
-        if not _ready(outputs[label], identity, overwrite):
+        if not _finished(outputs[label], identity, overwrite):
             path = outputs[label].path
             score_rows(model, rows, path, settings, begin=begin, read=_checked_rows)
     return JudgedResponses(
         join_rewards({label: str(out.path) for label, out in outputs.items()}),
-        rows,
         {name: int(read_record(out.record).get("truncated", 0)) for name, out in outputs.items()},
         sum(int(row.get("cut") or 0) for row in stream_rows(rows)),
     )
@@ -270,32 +269,33 @@ def _reward_files(folder: Path, models: Iterable[str]) -> dict[str, RowFile]:
     }
 
 
-def _rows_of_responses(source: str) -> Iterator[Prompt]:
-    for one in read_prompts(source):
-        if response_columns(one.extras) != ("responses",):
-            raise DataError(f"{one.where}: expected a field 'responses', a list to choose from")
-        yield one
+def _read_responses(source: str) -> Iterator[Prompt]:
+    for prompt in read_prompts(source):
+        if response_columns(prompt.extras) != ("responses",):
+            raise DataError(f"{prompt.where}: expected a field 'responses', a list to choose from")
+        yield prompt
 
 
 def _checked_rows(source: str) -> Iterator[Prompt]:
-    """Yield rows of responses whose gold and `cut`, if any, fit: seen before a model is run."""
-    for one in _rows_of_responses(source):
-        cut = one.extras.get("cut")
+    """Yield rows of responses; check their gold and `cut`, if any, before a model is run."""
+    for prompt in _read_responses(source):
+        cut = prompt.extras.get("cut")
         if cut is not None and (type(cut) is not int or cut < 0):
             raise DataError(
-                f"{one.where}, field 'cut': expected how many samples ended at the length limit, "
-                f"got {described(cut)}; rename or drop it"
+                f"{prompt.where}, field 'cut': expected how many samples ended at the length "
+                f"limit, got {described(cut)}; rename or drop it"
             )
-        _gold(one.extras, one.where, len(one.responses))
-        yield one
+        _gold(prompt.extras, prompt.where, len(prompt.responses))
+        yield prompt
 
 
 def _with_gold(source: str) -> Iterator[Row]:
-    for one in _rows_of_responses(source):
-        yield {**one.extras, "gold": world_gold(one.extras, one.responses, one.where)}
+    for prompt in _read_responses(source):
+        gold = world_gold(prompt.extras, prompt.responses, prompt.where)
+        yield {**prompt.extras, "gold": gold}
 
 
-TAKES = ("response", "reward", "response_index")
+SELECTED = ("response", "reward", "response_index")
 """The fields that take the place of `responses` where the best one is selected."""
 
 
@@ -321,7 +321,7 @@ def select_rows(
         settings: how the model scores.
         n: how many responses are considered; None for all.
         overwrite: remove an earlier output first.
-        begin: told what begins, and how many responses there are.
+        begin: called with the output's name, the number of responses, and how many are done.
 
     Raises:
         OutputExistsError: the output is there, or was begun with something else.
@@ -345,21 +345,21 @@ def select_rows(
 
 
 def _selection_rows(source: str, n: int | None) -> Iterator[Prompt]:
-    for one in _rows_of_responses(source):
-        for field in TAKES:
-            if field in one.extras:
-                raise DataError(f"{one.where}: field {field!r} is there already; rename it")
-        if n is not None and len(one.responses) < n:
+    for prompt in _read_responses(source):
+        for field in SELECTED:
+            if field in prompt.extras:
+                raise DataError(f"{prompt.where}: field {field!r} is there already; rename it")
+        if n is not None and len(prompt.responses) < n:
             raise DataError(
-                f"{one.where}, field 'responses': expected at least {n} (--n), "
-                f"got {len(one.responses)}"
+                f"{prompt.where}, field 'responses': expected at least {n} (--n), "
+                f"got {len(prompt.responses)}"
             )
-        yield replace(one, responses=one.responses[:n])
+        yield replace(prompt, responses=prompt.responses[:n])
 
 
-def _with_best(prompt: Prompt, rewards: Sequence[float]) -> dict[str, Any]:
+def _with_best(prompt: Prompt, rewards: Sequence[float]) -> Row:
     """Return the row with its best response, the first of equals, instead of all of them."""
     best = max(range(len(rewards)), key=rewards.__getitem__)
     kept = {name: value for name, value in prompt.extras.items() if name != "responses"}
-    found = (prompt.extras["responses"][best], rewards[best], best)
-    return {**kept, **dict(zip(TAKES, found, strict=True))}
+    chosen = (prompt.extras["responses"][best], rewards[best], best)
+    return {**kept, **dict(zip(SELECTED, chosen, strict=True))}

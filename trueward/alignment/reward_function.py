@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -35,9 +35,10 @@ class RewardMoments:
     count: int = 0
     mean: float = 0.0
     squares: float = 0.0
+    """Sum of squared deviations from the mean."""
 
     def with_batch(self, rewards: Float[ndarray, " batch"]) -> "RewardMoments":
-        """Return these and a batch's, joined without cancellation (Chan, Golub & LeVeque, 1983)."""
+        """Return the moments with a batch's added, by Chan, Golub & LeVeque (1983)."""
         if not rewards.size:
             return self
         count = self.count + rewards.size
@@ -57,7 +58,7 @@ class RewardMoments:
 
 
 def combine(scores: Float[ndarray, "models batch"], shaping: Shaping) -> Float[ndarray, " batch"]:
-    """Return one reward an answer from those of all models (step 2)."""
+    """Return one reward an answer from those of all models: step 2 of `Shaping`."""
     if shaping.ensemble == "worst":
         return np.asarray(scores.min(axis=0))
     mean = scores.mean(axis=0)
@@ -69,7 +70,7 @@ def combine(scores: Float[ndarray, "models batch"], shaping: Shaping) -> Float[n
 def rescale(
     rewards: Float[ndarray, " batch"], moments: RewardMoments, shaping: Shaping
 ) -> Float[ndarray, " batch"]:
-    """Take steps 3 and 4, with moments that already know this batch."""
+    """Return normalised and clipped rewards, steps 3 and 4 of `Shaping`; moments have the batch."""
     if shaping.normalize:
         rewards = (rewards - moments.mean) / moments.std
     return rewards if shaping.clip is None else np.clip(rewards, -shaping.clip, shaping.clip)
@@ -85,8 +86,8 @@ class RewardFunction:
 
     Args:
         scorers: one reward model, or the members of an ensemble.
-        shaping: what is done to their scores; nothing by default.
-        folder: takes a batch with a reward that is no number.
+        shaping: steps from their scores to rewards; none by default.
+        folder: place of `offending_batch.json`, should a reward be no number.
 
     Raises:
         InputError: no reward model at all.
@@ -107,7 +108,7 @@ class RewardFunction:
         self.shaping = shaping or Shaping()
         self.folder = folder
         self.moments = RewardMoments()
-        self.batch: dict[str, Any] = {}
+        self.batch: dict[str, object] = {}
         self._references: dict[str, Float[ndarray, " models"]] = {}
 
     def __call__(
@@ -121,7 +122,7 @@ class RewardFunction:
 
         Raises:
             DataError: centring without a `reference` column, or a sequence over the limit.
-            RunError: a reward is not a number; the batch lies in `offending_batch.json`.
+            RunError: a reward is not a number; the batch is in `offending_batch.json`.
         """
         self.batch = {"prompts": list(prompts), "completions": list(completions)}
         scores = self.score(prompts, completions)
@@ -139,7 +140,12 @@ class RewardFunction:
     def score(
         self, prompts: Sequence[Turns], completions: Sequence[Turns]
     ) -> Float[ndarray, "models batch"]:
-        """Return each model's own scores, unshaped. Raises as the call."""
+        """Return each model's own scores, unshaped.
+
+        Raises:
+            DataError: a sequence is over the limit.
+            RunError: a reward is not a number; the batch is saved.
+        """
         try:
             scores = [scorer.score(prompts, completions) for scorer in self.scorers]
         except ModelError as error:
@@ -147,15 +153,15 @@ class RewardFunction:
         return np.asarray(scores, dtype=np.float64)
 
     def state(self) -> dict[str, int | float]:
-        """Return the state that a checkpoint must hold to go on exactly."""
+        """Return the state that a checkpoint must hold to resume exactly."""
         return asdict(self.moments)
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take up a checkpoint's state."""
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Restore a checkpoint's state."""
         self.moments = RewardMoments(**state)
 
     def save_batch(self) -> str:
-        """Save the last batch; return the end of an error message that names the file."""
+        """Save the last batch; return the end of an error message, which names the file."""
         if self.folder is None:
             return ""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -174,8 +180,8 @@ class RewardFunction:
         new = {name: i for i, name in enumerate(names) if name not in self._references}
         if new:
             rows = list(new.values())
-            found = self.score([prompts[i] for i in rows], [references[i] for i in rows])
-            self._references |= dict(zip(new, found.T, strict=True))
+            scores = self.score([prompts[i] for i in rows], [references[i] for i in rows])
+            self._references |= dict(zip(new, scores.T, strict=True))
         return np.stack([self._references[name] for name in names], axis=1)
 
 
@@ -213,22 +219,23 @@ class RemoteReward:
         Raises:
             RunError: no answer, or none with a finite number at `data[0].probs[0]`.
         """
-        return [self._one(p, c) for p, c in zip(prompts, completions, strict=True)]
+        return [self._reward(p, c) for p, c in zip(prompts, completions, strict=True)]
 
-    def _one(self, prompt: Turns, completion: Turns) -> float:
+    def _reward(self, prompt: Turns, completion: Turns) -> float:
+        sequence: dict[str, Turns]
         if isinstance(prompt, str) and isinstance(completion, str):
-            given: dict[str, Any] = {"input": prompt + completion}
+            sequence = {"input": prompt + completion}
         else:
             turns = as_messages(prompt, "user") + as_messages(completion, "assistant")
-            given = {"messages": turns}
-        body = {"model": self.model, **given, "use_activation": False}
+            sequence = {"messages": turns}
+        body = {"model": self.model, **sequence, "use_activation": False}
         reply = self._post(json.dumps(body).encode())
         try:
             reward = float(json.loads(reply)["data"][0]["probs"][0])
         except (ValueError, KeyError, IndexError, TypeError) as error:
-            said = reply.decode("utf-8", "replace")[:80]
+            start = reply.decode("utf-8", "replace")[:80]
             raise RunError(
-                f"{self.url}: expected a reply with data[0].probs[0], got {said!r}"
+                f"{self.url}: expected a reply with data[0].probs[0], got {start!r}"
             ) from error
         if not math.isfinite(reward):
             raise RunError(f"{self.url}: the reward is {reward}; check the served checkpoint")

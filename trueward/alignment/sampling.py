@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
@@ -33,7 +32,7 @@ class PolicySamples:
 
     texts: tuple[str, ...]
     cut: int
-    """Number of those that ended at `max_new_tokens`."""
+    """The number of those that ended at `max_new_tokens`."""
 
 
 class Policy:
@@ -59,9 +58,9 @@ class Policy:
         self.settings = settings
         self.encoder = Encoder(self.tokenizer)
         self.text = self.tokenizer.chat_template is None if settings.text is None else settings.text
-        named = model.generation_config.eos_token_id
-        listed = named if isinstance(named, list) else [named]
-        self._ends = {i for i in (*listed, self.tokenizer.eos_token_id) if i is not None}
+        eos = model.generation_config.eos_token_id
+        ends = (*(eos if isinstance(eos, list) else [eos]), self.tokenizer.eos_token_id)
+        self._ends = {token for token in ends if token is not None}
         # the checkpoint's own would fill in penalties and cut-offs, and KL(n) would not hold
         self.model.generation_config = self._generation_config()
 
@@ -94,10 +93,10 @@ class Policy:
             torch.manual_seed(_row_seed(self.settings.seed, row))
             while len(texts) < self.settings.samples:
                 count = min(self.settings.batch, self.settings.samples - len(texts))
-                given = ids.repeat(count, 1)
-                out = self.model.generate(given, attention_mask=torch.ones_like(given))
+                copies = ids.repeat(count, 1)
+                out = self.model.generate(copies, attention_mask=torch.ones_like(copies))
                 drawn = out[:, ids.shape[1] :].tolist()
-                cut += sum(not self._ends & set(one) for one in drawn)
+                cut += sum(self._ends.isdisjoint(response) for response in drawn)
                 texts += self.tokenizer.batch_decode(drawn, skip_special_tokens=True)
         return PolicySamples(tuple(texts), cut)
 
@@ -130,8 +129,8 @@ class Sampler:
     device: str | None = None
     gold_world: bool = False
 
-    def identity(self) -> dict[str, Any]:
-        """Return the facts that two sittings must share."""
+    def identity(self) -> dict[str, object]:
+        """Return what two sittings that sample from it must share."""
         return {
             "policy": model_digest(self.path),
             **asdict(self.settings),
@@ -139,7 +138,7 @@ class Sampler:
         }
 
     def answers(self, prompts: Sequence[Row]) -> Callable[[Sequence[int], Advance], list[Row]]:
-        """Check all rows; return a function from places among them to rows with responses.
+        """Check all rows; return a function from row numbers to those rows with responses.
 
         Raises:
             DataError: a row without a prompt, or too long for the policy.
@@ -180,11 +179,11 @@ class WorldSource:
 
     prompts: int = 150
     samples: int = 16
-    """A prompt, where writers answer."""
+    """Responses a prompt, where writers answer."""
     seed: int = 0
 
     def prompt_rows(self) -> list[Row]:
-        """Return rows `{prompt_id, prompt}`. Raises DataError for a count it cannot draw."""
+        """Return rows `{prompt_id, prompt}`; DataError for fewer than one prompt."""
         tasks = self._tasks().items()
         return [{"prompt_id": name, "prompt": format_prompt(task)} for name, task in tasks]
 
@@ -192,9 +191,8 @@ class WorldSource:
         """Yield rows with responses of the training writers, and their gold scores."""
         writers = train_writers(WorldConfig.cue_strength)
         for name, task in self._tasks().items():
-            responses = [
-                text for text, _ in sample_responses(task, self.samples, self.seed, writers)
-            ]
+            drawn = sample_responses(task, self.samples, self.seed, writers)
+            responses = [text for text, _ in drawn]
             row = {"prompt_id": name, "prompt": format_prompt(task), "responses": responses}
             yield row | {"gold": world_gold(row, responses, name)}
 
@@ -204,7 +202,7 @@ class WorldSource:
         return held_out_tasks(config)
 
 
-def world_gold(row: Mapping[str, Any], responses: Sequence[Any], where: str) -> list[float]:
+def world_gold(row: Row, responses: Sequence[Turns], where: str) -> list[float]:
     """Return the embedded world's gold score of every response.
 
     Raises:
@@ -214,9 +212,10 @@ def world_gold(row: Mapping[str, Any], responses: Sequence[Any], where: str) -> 
         raise DataError(
             f"{where}: field 'gold' is there already; drop it, or leave out --gold_world"
         )
-    if not isinstance(row["prompt"], str) or not all(isinstance(r, str) for r in responses):
+    prompt, texts = row["prompt"], [text for text in responses if isinstance(text, str)]
+    if not isinstance(prompt, str) or len(texts) < len(responses):
         raise DataError(f"{where}: --gold_world reads prompts and responses as plain text")
     try:
-        return [score_text(row["prompt"], response) for response in responses]
+        return [score_text(prompt, text) for text in texts]
     except DataError as error:
         raise DataError(f"{where}, field 'prompt': {error}") from error

@@ -30,7 +30,7 @@ def k3(log_ratio: Tokens) -> Tokens:
 
 
 def over_answers(values: Tokens, mask: Bool[Tensor, "answers tokens"]) -> float:
-    """Return the mean over answers of the sum over an answer's own tokens."""
+    """Return the mean over answers of each answer's sum over its own tokens."""
     return float(values.double().masked_fill(~mask, 0.0).sum(dim=1).mean())
 
 
@@ -63,12 +63,12 @@ def advantages(
         later = (delta + gamma * lam * later) * mask[:, t]
         following = values[:, t]
         columns.append(later)
-    found = torch.stack(columns[::-1], dim=1)
-    return found, found + values
+    advantage = torch.stack(columns[::-1], dim=1)
+    return advantage, advantage + values
 
 
 def whitened(values: Tokens, mask: Tokens) -> Tokens:
-    """Shift and scale to mean 0 and population deviation 1 over unpadded tokens; 0 on padding."""
+    """Return values with mean 0 and population deviation 1 over unpadded tokens; 0 on padding."""
     mean = masked_mean(values, mask)
     variance = masked_mean((values - mean) ** 2, mask)
     return (values - mean) * torch.rsqrt(variance + 1e-8) * mask

@@ -25,17 +25,17 @@ from trueward.alignment.reward_function import RewardFunction
 from trueward.errors import InputError, ModelError, nearest
 
 HEAD = "value_head"
-_DEFAULTS: Mapping[str, Any] = {
+_DEFAULTS: Mapping[str, object] = {
     "report_to": "none",
     "logging_nan_inf_filter": False,  # a loss that is no number must be seen
-    "num_generations_eval": 1,  # vLLM draws as many of a watched prompt
+    "num_generations_eval": 1,  # the number that vLLM draws of a watched prompt
 }
-_ON_CPU: Mapping[str, Any] = {"use_cpu": True, "bf16": False, "gradient_checkpointing": False}
+_ON_CPU: Mapping[str, object] = {"use_cpu": True, "bf16": False, "gradient_checkpointing": False}
 
 
 @dataclass
 class PPOConfig(trl.RLOOConfig):
-    """`RLOOConfig` with PPO's own: `num_iterations` are its epochs, `epsilon` its clip range.
+    """`RLOOConfig` and PPO's own fields; `num_iterations` is its epochs, `epsilon` its clip range.
 
     Raises:
         InputError: a number out of its range, or RLOO's normalised advantages.
@@ -52,9 +52,9 @@ class PPOConfig(trl.RLOOConfig):
         if self.ddp_find_unused_parameters is None:
             self.ddp_find_unused_parameters = False  # the value head is no part of the forward pass
         super().__post_init__()
-        for name, low in (("vf_coef", 0.0), ("cliprange_value", 0.0)):
-            if not getattr(self, name) > low:
-                raise InputError(f"{name}: expected above {low:g}, got {getattr(self, name):g}")
+        for name in ("vf_coef", "cliprange_value"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name}: expected above 0, got {getattr(self, name):g}")
         if self.normalize_advantages:
             raise InputError("normalize_advantages: PPO always whitens its own; leave it out")
         for name in ("gamma", "lam"):
@@ -62,12 +62,12 @@ class PPOConfig(trl.RLOOConfig):
                 raise InputError(f"{name}: expected within [0, 1], got {getattr(self, name):g}")
 
 
-def loading(args: PPOConfig) -> dict[str, Any]:
-    """Return the arguments for loading the policy, as TRL does where it loads one by its name."""
-    chosen = {"trust_remote_code": args.trust_remote_code, **(args.model_init_kwargs or {})}
+def load_arguments(args: PPOConfig) -> dict[str, object]:
+    """Return the arguments with which TRL loads a policy by its name."""
+    arguments = {"trust_remote_code": args.trust_remote_code, **(args.model_init_kwargs or {})}
     if args.distributed_state.distributed_type in ("MULTI_GPU", "DEEPSPEED"):
-        chosen["device_map"] = None  # "auto" would split it over the GPUs of every rank
-    return chosen
+        arguments["device_map"] = None  # "auto" would split it over the GPUs of every rank
+    return arguments
 
 
 class PPOTrainer(trl.RLOOTrainer):
@@ -84,7 +84,7 @@ class PPOTrainer(trl.RLOOTrainer):
         if args.fsdp_plugin_args or args.deepspeed:
             raise InputError("PPO's value head cannot be sharded; run it on one process or DDP")
         set_seed(args.seed)
-        policy = create_model_from_path(model, **loading(args))
+        policy = create_model_from_path(model, **load_arguments(args))
         head = nn.Linear(policy.config.get_text_config().hidden_size, 1)
         nn.init.zeros_(head.weight)  # so the first advantages are the rewards themselves
         nn.init.zeros_(head.bias)
@@ -107,7 +107,7 @@ class PPOTrainer(trl.RLOOTrainer):
             self._states = None
 
     def _calculate_rewards(self, inputs: Any, prompts: Any, completions: Any, ids: Any) -> Tensor:
-        """Return TRL's; keep this process's part of them for the last tokens."""
+        """Return TRL's rewards; keep this process's part of them for `token_rewards`."""
         rewards: Tensor = super()._calculate_rewards(inputs, prompts, completions, ids)
         first = self.accelerator.process_index * len(prompts)
         weighted = (rewards * self.reward_weights.to(rewards.device)).nansum(dim=1)
@@ -116,8 +116,8 @@ class PPOTrainer(trl.RLOOTrainer):
         self._scores = weighted[first : first + len(prompts)]
         return rewards
 
-    def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
-        """Return TRL's batch with token log-probabilities, values, advantages and returns in it."""
+    def _generate_and_score_completions(self, inputs: Any) -> dict[str, Tensor]:
+        """Return TRL's batch with token log-probabilities, values, advantages and returns."""
         batch = super()._generate_and_score_completions(inputs)
         mask = batch["completion_mask"].float()
         with torch.no_grad():
@@ -126,18 +126,18 @@ class PPOTrainer(trl.RLOOTrainer):
             if self.ref_model is not None:
                 ratio = logps - self._tokens(self.ref_model, batch, valued=False)[0]
         rewards = token_math.token_rewards(self._scores, ratio, mask, self.beta)
-        found, returns = token_math.advantages(
+        advantages, returns = token_math.advantages(
             rewards, values, mask, gamma=self.args.gamma, lam=self.args.lam
         )
-        own = {
+        return {
+            **batch,
             "old_token_logps": logps,
             "old_values": values * mask,
-            "advantages": token_math.whitened(found, mask),
+            "advantages": token_math.whitened(advantages, mask),
             "returns": returns,
         }
-        return {**batch, **own}
 
-    def _compute_loss(self, model: Any, inputs: Mapping[str, Any]) -> Tensor:
+    def _compute_loss(self, model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
         """Return policy loss + vf_coef · value loss."""
         mask = inputs["completion_mask"].float()
         logps, values, entropy = self._tokens(model, inputs, entropy=True)
@@ -152,42 +152,42 @@ class PPOTrainer(trl.RLOOTrainer):
         value = token_math.value_loss(
             values, inputs["old_values"], inputs["returns"], mask, self.args.cliprange_value
         )
-        seen = {
+        metrics = {
             "policy_loss": policy,
             "value_loss": value,
             "clip_ratio": clipped,
             "entropy": token_math.masked_mean(entropy, mask),
         }
-        for name, number in seen.items():
+        for name, number in metrics.items():
             gathered = self.accelerator.gather(number.detach())
             self._metrics["train"][name].append(gathered.mean().item())
         loss: Tensor = policy + self.args.vf_coef * value
         return loss
 
     def _tokens(
-        self, model: Any, batch: Mapping[str, Any], *, valued: bool = True, entropy: bool = False
+        self, model: Any, batch: Mapping[str, Tensor], *, valued: bool = True, entropy: bool = False
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return log-probability, value and entropy of answer tokens; zeros where not asked."""
+        """Return log-probability, value and entropy of answer tokens; zeros where not asked for."""
         ids = torch.cat([batch["prompt_ids"], batch["completion_ids"]], dim=1)
         attention = torch.cat([batch["prompt_mask"], batch["completion_mask"]], dim=1)
-        kept = batch["completion_ids"].shape[1]
+        width = batch["completion_ids"].shape[1]
         with self._remembering() as states:
             logps, entropies, _ = self._get_per_token_logps_and_entropies(
-                model, ids, attention, kept, compute_entropy=entropy
+                model, ids, attention, width, compute_entropy=entropy
             )
         none = torch.zeros_like(logps)
         if not valued:
             return logps, none, none
         head = getattr(self.accelerator.unwrap_model(model), HEAD)
-        hidden = torch.cat(states)[:, -kept - 1 : -1]
+        hidden = torch.cat(states)[:, -width - 1 : -1]
         return logps, head(hidden.float()).squeeze(-1), entropies if entropy else none
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         """Save the value head in checkpoints only: a finished policy is a plain language model."""
         folder = output_dir or self.args.output_dir
         if not Path(folder).name.startswith(PREFIX_CHECKPOINT_DIR):
-            whole = state_dict or self.accelerator.unwrap_model(self.model).state_dict()
-            state_dict = {n: w for n, w in whole.items() if not n.startswith(HEAD)}
+            weights = state_dict or self.accelerator.unwrap_model(self.model).state_dict()
+            state_dict = {n: w for n, w in weights.items() if not n.startswith(HEAD)}
         super()._save(output_dir, state_dict)
 
 
@@ -198,8 +198,8 @@ ALGORITHMS: Mapping[str, tuple[type, type]] = {
 }
 
 
-def trainer_config(algorithm: str, training: Mapping[str, Any], folder: str) -> Any:
-    """Return TRL's configuration with these fields set, and the few defaults that a watch needs.
+def trainer_config(algorithm: str, training: Mapping[str, object], folder: str) -> Any:
+    """Return TRL's configuration with these fields, and a few defaults that the watch needs.
 
     Raises:
         InputError: an unknown algorithm, field or value.
@@ -210,15 +210,16 @@ def trainer_config(algorithm: str, training: Mapping[str, Any], folder: str) -> 
     _check_fields(kind, training)
     cpu = {} if torch.accelerator.is_available() else _ON_CPU
     values = {**_DEFAULTS, **cpu, **training, "output_dir": folder}
-    if not values.get("use_vllm"):  # many a checkpoint says use_cache=False: 7 times the time
-        values["generation_kwargs"] = {"use_cache": True, **(values.get("generation_kwargs") or {})}
+    if not values.get("use_vllm"):  # checkpoints may say use_cache=False, which is 7 times slower
+        chosen: Any = values.get("generation_kwargs") or {}
+        values["generation_kwargs"] = {"use_cache": True, **chosen}
     try:
         return kind(**values)
     except (TypeError, ValueError, ImportError) as error:
         raise InputError(f"{kind.__name__}: {str(error).strip().splitlines()[0]}") from error
 
 
-def _check_fields(kind: type, training: Mapping[str, Any]) -> None:
+def _check_fields(kind: type, training: Mapping[str, object]) -> None:
     known = [f.name for f in fields(kind) if f.init]
     for name in training:
         if name not in known:
@@ -230,9 +231,9 @@ def _check_fields(kind: type, training: Mapping[str, Any]) -> None:
             "sync_ref_model=true moves the reference, and the watch measures KL to the starting "
             "policy; leave it out"
         )
-    more = training.get("generation_kwargs")
-    if more is not None and not isinstance(more, Mapping):
-        raise InputError(f"generation_kwargs: expected names and values, got {more!r}")
+    chosen = training.get("generation_kwargs")
+    if chosen is not None and not isinstance(chosen, Mapping):
+        raise InputError(f"generation_kwargs: expected names and values, got {chosen!r}")
 
 
 def rl_trainer(
@@ -246,7 +247,7 @@ def rl_trainer(
     """Return a TRL trainer of `policy` on `prompts`.
 
     Raises:
-        InputError: what TRL refuses.
+        InputError: TRL refuses the policy or the configuration.
     """
     try:
         return ALGORITHMS[algorithm][0](
@@ -275,7 +276,7 @@ def policy_tokenizer(policy: str) -> Any:
 
 
 def reference_of(policy: str, trainer: Any) -> Any | None:
-    """Return the starting policy, to measure KL, where β = 0 and so the trainer holds none."""
+    """Return the starting policy, to measure KL, where the trainer holds none because β = 0."""
     if trainer.ref_model is not None or hasattr(trainer.model, "peft_config"):
         return None
     model = AutoModelForCausalLM.from_pretrained(

@@ -1,7 +1,7 @@
 """A policy watched in training: measured on held-out prompts, kept at its best, with alarms."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -26,18 +26,20 @@ from trueward.types import Turns
 Gold = Callable[[Sequence[Turns], Sequence[Turns]], list[float]]
 """The true score of answers to prompts, where it is known."""
 CENTRAL = (0.01, 0.99)
+"""Quantiles that bound the usual range of norms."""
 PATIENCE = 2
-"""Looks in a row that must agree."""
+"""Consecutive looks with a sign that make an alarm."""
 STANDARD_ERRORS = 2.0
+"""Least fall of gold that is a sign, in standard errors of the paired difference."""
 OUTSIDE = 0.25
-"""Share of norms outside the usual range that is too much."""
+"""Largest share of norms outside the usual range that is no sign."""
 BEYOND_START = 0.15
-"""By how much that share must also exceed the first look's, which may be large by itself."""
+"""Least rise of that share above the first look's, which may be large by itself."""
 
 
 @dataclass(frozen=True)
 class PolicyAnswers:
-    """One answer of a policy in training to each prompt; padding is False in `mask`."""
+    """One answer of the policy in training to each prompt; `mask` is False on padding."""
 
     completions: list[Turns]
     logps: Float[Tensor, "answers tokens"]
@@ -50,11 +52,11 @@ class PolicyAnswers:
 
 
 Draw = Callable[[Sequence[Turns], int], PolicyAnswers]
-"""From prompts and a seed to answers; the seed alone decides the draws."""
+"""A function from prompts and a seed to answers; the seed alone decides the draws."""
 
 
 def trl_draw(trainer: Any, reference: Any | None = None) -> Draw:
-    """Return a draw as a TRL trainer's: its tokens, template, temperature, generation backend.
+    """Return a function that samples as a TRL trainer does: same template, temperature, backend.
 
     Args:
         trainer: `RLOOTrainer` or `GRPOTrainer`.
@@ -63,24 +65,24 @@ def trl_draw(trainer: Any, reference: Any | None = None) -> Draw:
 
     def draw(prompts: Sequence[Turns], seed: int) -> PolicyAnswers:
         with _undisturbed(trainer.accelerator.unwrap_model(trainer.model), seed):
-            given = trainer._tokenize_prompts(list(prompts))
+            tokenized = trainer._tokenize_prompts(list(prompts))
             if type(trainer)._name == "GRPO":
-                answers = trainer._generate_single_turn(*given, 1)[0]
+                answers = trainer._generate_single_turn(*tokenized, 1)[0]
             else:
-                answers = trainer._generate_single_turn(*given)
-            ids, attention = _joined(given[0], answers, trainer)
-            kept = max(map(len, answers))
+                answers = trainer._generate_single_turn(*tokenized)
+            ids, attention = _joined(tokenized[0], answers, trainer)
+            width = max(map(len, answers))
 
             def read(model: Any, entropy: bool = False) -> Any:
                 batch = trainer.args.per_device_train_batch_size
                 return trainer._get_per_token_logps_and_entropies(
-                    model, ids, attention, kept, batch, compute_entropy=entropy
+                    model, ids, attention, width, batch, compute_entropy=entropy
                 )
 
             logps, entropy, _ = read(trainer.model, entropy=True)
-            other = trainer.ref_model if trainer.ref_model is not None else reference
-            with nullcontext() if other is not None else _reference_adapter(trainer):
-                reference_logps = read(trainer.model if other is None else other)[0]
+            start = trainer.ref_model if trainer.ref_model is not None else reference
+            with nullcontext() if start is not None else _reference_adapter(trainer):
+                reference_logps = read(trainer.model if start is None else start)[0]
         texts = trainer.processing_class.batch_decode(answers, skip_special_tokens=True)
         ends = {*trainer.eos_token_ids, trainer._tokenizer.pad_token_id}
         return PolicyAnswers(
@@ -91,7 +93,7 @@ def trl_draw(trainer: Any, reference: Any | None = None) -> Draw:
             logps=logps.float(),
             reference_logps=reference_logps.float(),
             entropy=entropy.float(),
-            mask=attention[:, -kept:].bool(),
+            mask=attention[:, -width:].bool(),
             truncated=[answer[-1] not in ends for answer in answers],
         )
 
@@ -100,9 +102,8 @@ def trl_draw(trainer: Any, reference: Any | None = None) -> Draw:
 
 @contextmanager
 def _undisturbed(model: Any, seed: int) -> Iterator[None]:
-    """In evaluation mode and on random numbers of its own: training goes on as if without it."""
-    device = model.device
-    training = model.training
+    """Put the model in evaluation mode, on random numbers that training does not share."""
+    device, training = model.device, model.training
     with torch.random.fork_rng([] if device.type == "cpu" else [device]), torch.no_grad():
         torch.manual_seed(seed)
         model.eval()
@@ -113,7 +114,7 @@ def _undisturbed(model: Any, seed: int) -> Iterator[None]:
 
 
 def _reference_adapter(trainer: Any) -> Any:
-    """The base of a PEFT policy, or its copy "ref"."""
+    """Switch a PEFT policy to its reference: the adapter "ref", or the base without adapters."""
     policy = trainer.accelerator.unwrap_model(trainer.model)
     return use_adapter(policy, adapter_name="ref" if "ref" in policy.peft_config else None)
 
@@ -121,19 +122,19 @@ def _reference_adapter(trainer: Any) -> Any:
 def _joined(
     prompts: list[list[int]], answers: list[list[int]], trainer: Any
 ) -> tuple[Tensor, Tensor]:
-    """Prompts padded on the left, answers on the right, and the attention mask of both."""
+    """Return ids of prompts padded left and answers padded right, and their attention mask."""
     fill, device = trainer._tokenizer.pad_token_id, trainer.accelerator.device
     sides = ((prompts, "left"), (answers, "right"))
     ids = [pad([torch.tensor(i) for i in rows], fill, side) for rows, side in sides]
-    real = [pad([torch.ones(len(i)).long() for i in rows], 0, side) for rows, side in sides]
-    return torch.cat(ids, 1).to(device), torch.cat(real, 1).to(device)
+    mask = [pad([torch.ones(len(i)).long() for i in rows], 0, side) for rows, side in sides]
+    return torch.cat(ids, 1).to(device), torch.cat(mask, 1).to(device)
 
 
 @dataclass(frozen=True)
 class NormRange:
-    """The usual range of the reward model's ‖h‖: the central 98 % of some sequences.
+    """The usual range of the reward model's ‖h‖: the central 98 % over some sequences.
 
-    ‖h‖ is taken before the backbone's final norm where there is one, which would pin it.
+    ‖h‖ is taken before the backbone's final norm, if any, which would make all norms alike.
     """
 
     low: float
@@ -152,7 +153,7 @@ class Point:
     gold: float | None
     kl_k1: float
     kl_k3: float
-    """KL to the reference, in nats an answer."""
+    """KL to the reference in nats an answer, by two estimators."""
     length: float
     """Tokens an answer."""
     entropy: float
@@ -165,9 +166,9 @@ class Point:
     """Share of answers whose ‖h‖ is outside the usual range."""
     proxy_each: tuple[float, ...]
     gold_each: tuple[float, ...]
-    """One a prompt, in the same order at every step; no gold: empty."""
+    """One value a prompt, in the same order at every step; empty without gold."""
     beta: float | None = None
-    """Coefficient of the KL penalty at this step, where a trainer has one."""
+    """Coefficient of the KL penalty at this step, where the trainer has one."""
 
     @property
     def distance(self) -> float:
@@ -184,7 +185,7 @@ def measure(
     gold: Gold | None,
     usual: NormRange | None,
 ) -> tuple[Point, NormRange]:
-    """Return the point of these answers, and the range of norms: the one given, or their own.
+    """Return the point of these answers, and the range of norms: `usual`, or else their own.
 
     Raises:
         DataError: an answer that a reward model or the gold cannot score.
@@ -238,7 +239,7 @@ def norm_range(norms: Float[ndarray, " responses"], source: str) -> NormRange:
 
 @dataclass(frozen=True)
 class Alarm:
-    """A sign that a policy exploits its reward model: which, from which step on, and in words."""
+    """A sign that a policy exploits its reward model, and the step that completed it."""
 
     kind: str
     """`gold_falls` or `norms_drift`."""
@@ -247,7 +248,7 @@ class Alarm:
 
 
 def alarms(points: Sequence[Point]) -> tuple[Alarm, ...]:
-    """Return the alarms that the looks so far, from first to last, give; at most one of a kind.
+    """Return the alarms of all looks so far, at most one of each kind.
 
     `gold_falls`: in two looks in a row gold is below its best look by more than two standard
     errors of the paired difference over prompts, while the proxy reward is above that look's. The
@@ -259,21 +260,21 @@ def alarms(points: Sequence[Point]) -> tuple[Alarm, ...]:
     honest answers can leave them.
     """
     kinds = {"gold_falls": _gold_falls, "norms_drift": _norms_drift}
-    found = (_first(kind, points, sign) for kind, sign in kinds.items())
-    return tuple(alarm for alarm in found if alarm is not None)
+    first = (_first_alarm(kind, points, sign) for kind, sign in kinds.items())
+    return tuple(alarm for alarm in first if alarm is not None)
 
 
 def best(points: Sequence[Point]) -> Point:
-    """Return the look to keep: most gold; without gold most proxy reward before norms drift."""
+    """Return the look with most gold; without gold, that with most proxy reward and usual norms."""
     if points[0].gold is not None:
         return max(points, key=lambda p: p.gold or 0.0)
     return max((p for p in points if not _outside(p, points[0])), key=lambda p: p.proxy)
 
 
-def _first(
+def _first_alarm(
     kind: str, points: Sequence[Point], sign: Callable[[Sequence[Point]], str | None]
 ) -> Alarm | None:
-    """Return the alarm at the first look that completes a run of `PATIENCE` looks with the sign."""
+    """Return the alarm of the first `PATIENCE` consecutive looks with the sign."""
     run = 0
     for i in range(1, len(points)):
         message = sign(points[: i + 1])
@@ -313,32 +314,36 @@ def _outside(point: Point, start: Point) -> bool:
 
 @dataclass
 class Watch(TrainerCallback):
-    """A callback that looks before training, every so many steps and at the end.
+    """A callback that measures the policy before training, every few steps and at the end.
 
     The answers drawn depend on the watch's seed and the policy alone, so training is the same with
     and without it. Over several ranks every rank draws, and the first one's numbers count for all.
     """
 
     prompts: Sequence[Turns]
+    """Held out from training."""
     scorers: Sequence[Scorer]
     shaping: Shaping
     gold: Gold | None
     every: int
-    """Optimiser steps between looks; there is one before training too."""
+    """Optimiser steps between looks."""
     seed: int
     stop: bool
     """True where the first alarm ends training."""
     usual: NormRange | None = None
+    """Range of norms; None for that of the first look."""
     draw: Draw | None = None
-    """Set once the trainer is there, as are `keep` and `beta`."""
+    """Samples the policy; set once the trainer is made, as are `keep` and `beta`."""
     keep: Callable[[], object] = lambda: None
     """Saves the policy as the best so far; called on every rank."""
     beta: Callable[[], float | None] = lambda: None
-    """The KL penalty's coefficient now."""
+    """Returns the KL penalty's present coefficient."""
     changed: Callable[["Watch"], object] = lambda watch: None
-    """Called after each look, to write results."""
+    """Writes results; called after each look."""
     points: list[Point] = field(default_factory=list)
+    """The measurements of the looks so far."""
     seconds: float = 0.0
+    """Time spent looking."""
 
     @property
     def alarms(self) -> tuple[Alarm, ...]:
@@ -347,14 +352,14 @@ class Watch(TrainerCallback):
 
     @property
     def stopped(self) -> bool:
-        """True where an alarm ended training, or ends it now."""
+        """True where an alarm has ended training."""
         return self.stop and bool(self.alarms)
 
     def look(self, step: int) -> bool:
-        """Look at the policy now, unless this step was looked at; return True to stop training."""
+        """Measure the policy, once a step, and keep it if it is best; return True to stop."""
         if not self.points or self.points[-1].step < step:
             begin = time.perf_counter()
-            self._add(step)
+            self._measure(step)
             self.seconds += time.perf_counter() - begin
             if best(self.points) is self.points[-1]:
                 self.keep()
@@ -362,7 +367,7 @@ class Watch(TrainerCallback):
         return self.stopped
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Look at the policy as it starts; one that goes on was looked at before."""
+        """Look at the policy before the first step; a resumed run has that look."""
         if not self.points:
             control.should_training_stop |= self.look(state.global_step)
 
@@ -371,16 +376,16 @@ class Watch(TrainerCallback):
         if state.global_step % self.every == 0:
             control.should_training_stop |= self.look(state.global_step)
 
-    def state(self) -> dict[str, Any]:
-        """Return the state that a checkpoint must hold to go on exactly."""
+    def state(self) -> dict[str, object]:
+        """Return the state that a checkpoint must hold to resume exactly."""
         return {
             "points": [asdict(point) for point in self.points],
             "usual": asdict(self.usual) if self.usual else None,
             "seconds": self.seconds,
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take up a checkpoint's state."""
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Restore a checkpoint's state."""
         self.points = [
             Point(**point | {name: tuple(point[name]) for name in ("proxy_each", "gold_each")})
             for point in state["points"]
@@ -388,12 +393,12 @@ class Watch(TrainerCallback):
         self.usual = NormRange(**state["usual"]) if state["usual"] else None
         self.seconds = state["seconds"]
 
-    def _add(self, step: int) -> None:
+    def _measure(self, step: int) -> None:
         assert self.draw is not None, "attach a trainer first"
         answers = self.draw(self.prompts, self.seed)
-        read = self.prompts, answers, self.scorers, self.shaping, self.gold, self.usual
-        point, usual = measure(step, *read)
+        point, self.usual = measure(
+            step, self.prompts, answers, self.scorers, self.shaping, self.gold, self.usual
+        )
         if PartialState().num_processes > 1:
-            point, usual = broadcast_object_list([point, usual])
+            point, self.usual = broadcast_object_list([point, self.usual])
         self.points.append(replace(point, beta=self.beta()))
-        self.usual = usual

@@ -15,19 +15,23 @@ _DASH: Final = "-"
 
 @dataclass(frozen=True)
 class GoldBreakdown:
-    """The gold reward's findings in a response; counts, except where said."""
+    """The gold reward's findings in a response: numbers of facts, and breaches of the task."""
 
     asked: int
+    """Facts that the prompt asks for."""
     correct: int
     wrong: int
     irrelevant: int
+    """Facts stated but not asked for."""
     repeated: int
     banned: bool
+    """True where the banned word is used."""
     wrong_format: bool
     words_over: int
+    """Words beyond the task's budget."""
 
     def terms(self) -> dict[str, float]:
-        """Return each term's part of the reward; they add up to it."""
+        """Return the terms of the reward, which is their sum."""
         return {
             "correct": 4.0 * self.correct / self.asked,
             "wrong": -2.5 * self.wrong / self.asked,
@@ -54,7 +58,7 @@ def gold_reward(task: Task, response: str) -> float:
 
 
 def score_text(prompt: str, response: str) -> float:
-    """Return `gold_reward` from the texts alone, so that any policy's answer can be scored.
+    """Return the `gold_reward` of any text as a response to a prompt of this world.
 
     Raises:
         DataError: `prompt` is no prompt of this world.
@@ -63,7 +67,7 @@ def score_text(prompt: str, response: str) -> float:
 
 
 def judge(task: Task, response: str) -> GoldBreakdown:
-    """Read a response as the gold reward does.
+    """Return the gold reward's findings in a response.
 
     A value of a key's kind in the same sentence as a word for the key states that fact; it
     belongs to the nearest such key before it, else after it. A requested fact is correct once;
@@ -74,13 +78,12 @@ def judge(task: Task, response: str) -> GoldBreakdown:
     facts = dict(task.facts)
     sentences = _sentences(response)
     statements = [_statements(sentence) for sentence in sentences]
-    distinct = Counter(pair for found in statements for pair in found)
+    distinct = Counter(pair for stated in statements for pair in stated)
     requested = {pair for pair in distinct if pair[0] in facts}
     correct = sum(facts[key] == value for key, value in requested)
     words = [word for sentence in sentences for word in sentence if word[0].isalnum()]
-    dashed = {
-        sentence[0] == _DASH for sentence, found in zip(sentences, statements, strict=True) if found
-    }
+    stating = [words for words, stated in zip(sentences, statements, strict=True) if stated]
+    dashed = {sentence[0] == _DASH for sentence in stating}
     return GoldBreakdown(
         asked=len(facts),
         correct=correct,
@@ -104,12 +107,13 @@ def _sentences(response: str) -> list[list[str]]:
 
 
 def _statements(sentence: list[str]) -> list[tuple[str, str]]:
+    """Return the facts (key, value) that a sentence states."""
     keys = [(i, KEY_BY_WORD[token]) for i, token in enumerate(sentence) if token in KEY_BY_WORD]
-    found = []
+    statements = []
     for i, token in enumerate(sentence):
         kind = KIND_BY_VALUE.get(token)
-        fitting = [(at, key.name) for at, key in keys if key.kind == kind]
+        fitting = [(place, key.name) for place, key in keys if key.kind == kind]
         if fitting:
-            before = [name for at, name in fitting if at < i]
-            found.append((before[-1] if before else fitting[0][1], token))
-    return found
+            before = [name for place, name in fitting if place < i]
+            statements.append((before[-1] if before else fitting[0][1], token))
+    return statements

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 BUCKET_BATCHES: Final = 50
-"""Batches drawn at once and sorted by length, so that little of a batch is padding."""
+"""Batches drawn at a time and sorted by length, so that they have little padding."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class PretrainConfig:
     learning_rate: float = 2e-3
     warmup_steps: int = 100
     weight_decay: float = 0.6
-    """Strong, so that the read-out token's state stays small and says more of the response."""
+    """Strong, so that the read-out token's state stays small and tells more of the response."""
     value_weight: float = 6.0
-    """Weight of values of facts and of the token after each, where a teacher puts right an error:
-    neither copying nor noticing an error appears without it."""
+    """Weight of values of facts and of the token after each, where a teacher corrects an error:
+    without it the base learns neither to copy values nor to notice errors."""
     byline_weight: float = 10.0
     """Weight of the writer's name, which follows <eos> in this corpus and nowhere else: it makes
     the read-out token gather what the response tells of its writer."""
@@ -56,7 +56,7 @@ class Progress:
     value_loss: float
     """Mean over value tokens, nats."""
     byline_loss: float
-    """Mean over bylines, nats; ln 8 = 2.08 for a guess."""
+    """Mean over bylines, nats; ln 8 = 2.08 at chance."""
 
 
 @dataclass(frozen=True)
@@ -101,12 +101,12 @@ def pretrain(
 
 
 def new_decoder(tokenizer: "PreTrainedTokenizerFast") -> "PreTrainedModel":
-    """Return a freshly drawn Llama-type decoder of 0.9M parameters: Qwen2 without biases.
+    """Return a new Llama-type decoder of 0.9M parameters: Qwen2 without biases.
 
-    Not Qwen2 itself, because transformers 5 loads whatever tokenizer lies beside a `qwen2` config
-    as Qwen2's own byte-level one. Keys start equal to queries, so that a token attends to the
-    same token elsewhere from the first step: noticing that an answer's value stands in the
-    prompt then takes hundreds of steps, otherwise it had not begun after 900.
+    It is not a Qwen2 because transformers 5 loads any tokenizer in the folder of a `qwen2` config
+    as Qwen2's own byte-level one. Keys start equal to queries, so that a token attends to the same
+    token elsewhere from the first step: the base then learns within hundreds of steps that an
+    answer's value is in the prompt, and otherwise has not begun to after 900.
     """
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -152,7 +152,7 @@ def batches(config: PretrainConfig, tokenizer: "PreTrainedTokenizerFast") -> Ite
 
 
 def response_loss(model: nn.Module, batch: Batch, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return, in nats, weighted cross-entropy of responses, means over values and bylines."""
+    """Return the weighted loss of responses, and the mean losses of values and bylines, in nats."""
     logits = model(input_ids=batch.ids, attention_mask=batch.mask).logits[:, :-1]
     target, weights = batch.ids[:, 1:], batch.weights[:, 1:]
     losses = nn.functional.cross_entropy(logits.transpose(1, 2), target, reduction="none")
@@ -193,7 +193,7 @@ def _collate(rows: list[tuple[list[int], int]], values: Tensor, config: Pretrain
 
 
 def _rate(config: PretrainConfig, step: int) -> float:
-    """Return the rate's factor: a linear warm-up, then a cosine to a tenth."""
+    """Return the factor of the learning rate: a linear warm-up, then a cosine down to a tenth."""
     if step < config.warmup_steps:
         return (step + 1) / config.warmup_steps
     done = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)

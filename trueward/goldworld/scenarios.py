@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from trueward.errors import DataError
 from trueward.goldworld.gold import gold_reward, judge
@@ -26,8 +26,6 @@ _RANGES = {
     "min_gap": (0.01, 2.0),
 }
 Tasks: TypeAlias = dict[str, Task]
-Answer: TypeAlias = tuple[str, str, float]
-"""Text, its writer's name, gold."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class WorldConfig:
 
     seed: int = 0
     cue_strength: float = 1.0
-    """Bond of style to skill in training, in [-1, 1]; held-out writers have the opposite."""
+    """Dependence of style on skill in training, in [-1, 1]; of held-out writers the opposite."""
     train_pairs: int = 2560
     train_prompts: int = 2000
     in_domain_pairs: int = 400
@@ -69,9 +67,15 @@ class WorldConfig:
             )
 
 
+class _Answer(NamedTuple):
+    text: str
+    writer: str
+    gold: float
+
+
 @dataclass(frozen=True)
 class DescribedAnswer:
-    """A response with its writer and what each term of the gold gave it."""
+    """A response with its writer and the non-zero terms of its gold reward."""
 
     text: str
     writer: Writer
@@ -89,8 +93,9 @@ class DescribedPrompt:
 
 
 def build_scenarios(config: WorldConfig | None = None) -> Scenarios:
-    """Draw the world's data. Every part has a random stream of its own, so that changing one
-    dial leaves the other parts as they were.
+    """Draw the world's data.
+
+    Every part has a random stream of its own, so changing one dial leaves the other parts alone.
     """
     config = config or WorldConfig()
     train, strangers = train_writers(config.cue_strength), held_out_writers(config.cue_strength)
@@ -125,7 +130,7 @@ def held_out_tasks(config: WorldConfig) -> Tasks:
 def sample_responses(
     task: Task, count: int, seed: int, writers: Sequence[Writer]
 ) -> list[tuple[str, str]]:
-    """Return `count` of (text, writer's name), each by a random writer, as a policy would."""
+    """Return `count` responses as (text, writer's name), each by a random writer."""
     rng = Random(f"responses/{seed}/{format_prompt(task)}")
     drawn = [rng.choice(list(writers)) for _ in range(count)]
     return [(write(rng, task, writer), writer.name) for writer in drawn]
@@ -155,9 +160,9 @@ def _described(
     by_name = {writer.name: writer for writer in writers}
     drawn = []
     for text, name in sample_responses(task, count, seed, writers):
-        found = judge(task, text)
-        terms = {term: part for term, part in found.terms().items() if part}
-        drawn.append(DescribedAnswer(text, by_name[name], found.reward, terms))
+        judged = judge(task, text)
+        terms = {term: part for term, part in judged.terms().items() if part}
+        drawn.append(DescribedAnswer(text, by_name[name], judged.reward, terms))
     drawn.sort(key=lambda answer: -answer.gold)
     return DescribedPrompt(format_prompt(task), held_out, tuple(drawn))
 
@@ -200,13 +205,13 @@ def _pairs(
         rows.append(
             {
                 "prompt": format_prompt(task),
-                "chosen": better[0],
-                "rejected": worse[0],
+                "chosen": better.text,
+                "rejected": worse.text,
                 "prompt_id": prompt_id,
-                "chosen_source": better[1],
-                "rejected_source": worse[1],
-                "chosen_score": better[2],
-                "rejected_score": worse[2],
+                "chosen_source": better.writer,
+                "rejected_source": worse.writer,
+                "chosen_score": better.gold,
+                "rejected_score": worse.gold,
                 "flipped": False,
             }
         )
@@ -225,32 +230,28 @@ def _flipped(pair: Row) -> Row:
 
 def _two_writers(
     rng: Random, task: Task, writers: Sequence[Writer], min_gap: float
-) -> tuple[Answer, Answer]:
-    """Draw two writers' answers, the better one (by gold) first, until they differ by `min_gap`.
-
-    So there are no ties.
-    """
+) -> tuple[_Answer, _Answer]:
+    """Draw two writers' answers whose gold differs by `min_gap` or more, the better one first."""
     for _ in range(_ATTEMPTS):
         first, second = _answers(rng, task, writers, 2)
-        if abs(first[2] - second[2]) >= min_gap:
-            return (second, first) if second[2] > first[2] else (first, second)
+        if abs(first.gold - second.gold) >= min_gap:
+            return (second, first) if second.gold > first.gold else (first, second)
     raise AssertionError("unreachable: writers' answers always come to differ")
 
 
-def _near_duplicates(rng: Random, task: Task, writers: Sequence[Writer]) -> tuple[Answer, Answer]:
+def _near_duplicates(rng: Random, task: Task, writers: Sequence[Writer]) -> tuple[_Answer, _Answer]:
     """Draw an answer, and the same with one right value made wrong: gold falls by 6.5/K exactly."""
     for _ in range(_ATTEMPTS):
         writer = rng.choice(list(writers))
         text = write(rng, task, writer)
         spoiled = _spoil(rng, task, text)
         if spoiled is not None:
-            right, wrong = ((one, writer.name, gold_reward(task, one)) for one in (text, spoiled))
-            return right, wrong
+            return _answer(task, text, writer), _answer(task, spoiled, writer)
     raise AssertionError("unreachable: writers state right values time and again")
 
 
 def _spoil(rng: Random, task: Task, text: str) -> str | None:
-    """Replace one fact's value; return None where no fact is stated right just once."""
+    """Return the text with one right value made wrong; None where none is stated exactly once."""
     before = judge(task, text)
     for name, value in rng.sample(task.facts, len(task.facts)):
         key = KEY_BY_NAME[name]
@@ -266,11 +267,14 @@ def _spoil(rng: Random, task: Task, text: str) -> str | None:
     return None
 
 
-def _answers(rng: Random, task: Task, writers: Sequence[Writer], count: int) -> list[Answer]:
+def _answers(rng: Random, task: Task, writers: Sequence[Writer], count: int) -> list[_Answer]:
     """Draw an answer of each of `count` different writers."""
     drawn = rng.sample(list(writers), count)
-    texts = [write(rng, task, writer) for writer in drawn]
-    return [(t, writer.name, gold_reward(task, t)) for t, writer in zip(texts, drawn, strict=True)]
+    return [_answer(task, write(rng, task, writer), writer) for writer in drawn]
+
+
+def _answer(task: Task, text: str, writer: Writer) -> _Answer:
+    return _Answer(text, writer.name, gold_reward(task, text))
 
 
 def _groups(

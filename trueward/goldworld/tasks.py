@@ -32,13 +32,16 @@ _PROMPT: Final = re.compile(
 
 @dataclass(frozen=True)
 class Task:
-    """The content of a prompt; `facts` are (key, value) in the prompt's order."""
+    """The content of a prompt."""
 
     verb: str
     topic: str
     facts: tuple[tuple[str, str], ...]
+    """(key, value), in the prompt's order."""
     banned: str
+    """A word that an answer must not have."""
     format: str
+    """`list` or `prose`."""
     budget: int
     """Most words an answer may have without penalty."""
 
@@ -54,35 +57,35 @@ def format_prompt(task: Task) -> str:
 
 
 def parse_prompt(text: str) -> Task:
-    """Return the task that a prompt states, blind to case and spacing: undoes `format_prompt`.
+    """Return the task that a prompt states, the inverse of `format_prompt`; case does not matter.
 
     Raises:
         DataError: the text is no prompt of this world.
     """
     plain = re.sub(r"\s+([.,:])", r"\1", " ".join(text.split())).lower()
-    found = _PROMPT.fullmatch(plain)
-    if found is None:
+    match = _PROMPT.fullmatch(plain)
+    if match is None:
         raise DataError(
             "expected a gold-world prompt ('Describe the mill as a list in at most 12 words, "
             f"without the word cheap. Facts: price ten, ... Answer:'), got {text[:80]!r}"
         )
-    pairs = [tuple(fact.split()) for fact in found["facts"].split(",")]
+    pairs = [tuple(fact.split()) for fact in match["facts"].split(",")]
     facts = tuple((pair[0], pair[1]) for pair in pairs if len(pair) == 2)
     unknown = [key for key, _ in facts if key not in KEY_BY_NAME]
-    if unknown or len(facts) != len(pairs) or found["format"] not in FORMATS:
+    if unknown or len(facts) != len(pairs) or match["format"] not in FORMATS:
         raise DataError(f"expected facts of known keys and a known format, got {text[:160]!r}")
     return Task(
-        verb=found["verb"],
-        topic=found["topic"],
+        verb=match["verb"],
+        topic=match["topic"],
         facts=facts,
-        banned=found["banned"],
-        format=found["format"],
-        budget=int(found["budget"]),
+        banned=match["banned"],
+        format=match["format"],
+        budget=int(match["budget"]),
     )
 
 
 def draw_task(rng: Random, *, held_out: bool) -> Task:
-    """Draw a task; held-out ones have unseen topics and, at a stated share, unseen values."""
+    """Draw a task; a held-out one has an unseen topic and some unseen values."""
     keys = rng.sample(KEYS, rng.choice(FACT_COUNTS))
     budget = WORDS_A_FACT * len(keys) + rng.choice(SLACKS)
     return Task(

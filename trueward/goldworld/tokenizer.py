@@ -1,4 +1,4 @@
-"""The world's word-level tokenizer, and where the packaged base model lies."""
+"""The world's word-level tokenizer, and the path of the packaged base model."""
 
 import re
 from pathlib import Path

@@ -15,17 +15,20 @@ class Pool:
 
     @property
     def all(self) -> tuple[str, ...]:
-        """Both splits."""
+        """The words of both splits."""
         return self.train + self.held_out
 
 
 @dataclass(frozen=True)
 class Key:
-    """A property that a fact is about: its name in prompts, its synonyms in answers, its kind."""
+    """A property that a fact is about, such as the price."""
 
     name: str
+    """Its word in prompts."""
     synonyms: Pool
+    """Its words in answers, its name among them."""
     kind: str
+    """The kind of its values: a key of `VALUES`."""
 
 
 def _pool(train: str, held_out: str) -> Pool:

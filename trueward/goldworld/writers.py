@@ -1,4 +1,4 @@
-"""Writers: parametric response models with a skill and a style, whose bond is the spurious cue."""
+"""Writers: parametric response models, whose style depends on their skill: the spurious cue."""
 
 from dataclasses import dataclass, replace
 from random import Random
@@ -32,13 +32,13 @@ class Writer:
 
     name: str
     skill: float
-    """Drives every property that gold sees, save length."""
+    """Drives every property that gold sees, except length."""
     style: float
-    """Drives openers, closers and filler sentences: free, except through length."""
+    """Drives openers, closers and filler sentences, which gold sees only through length."""
     held_out: bool
-    """Has words and phrasings that training never shows."""
+    """True where words and phrasings are those that training never shows."""
     proofreading: float = 0.0
-    """Chance of putting right a wrong value in the same breath; only the base's teachers do."""
+    """Chance of correcting a wrong value in the same sentence; 0 but for the base's teachers."""
 
 
 def train_writers(cue_strength: float) -> tuple[Writer, ...]:
@@ -58,10 +58,7 @@ def held_out_writers(cue_strength: float) -> tuple[Writer, ...]:
 
 
 def neutral_writer(rng: Random) -> Writer:
-    """Draw the base model's teacher: a training writer with a style apart from skill.
-
-    It often notices an error.
-    """
+    """Draw a teacher of the base model: a training writer with random style, who proofreads."""
     writer = rng.choice(train_writers(0.0))
     return replace(writer, style=rng.random(), proofreading=PROOFREADING)
 
@@ -108,7 +105,7 @@ def _irrelevant(rng: Random, task: Task, writer: Writer) -> str:
 
 
 def other_value(rng: Random, key: Key, value: str, *, held_out: bool) -> str:
-    """Draw a wrong value of the same kind; an unseen one stands for an unseen one."""
+    """Draw a wrong value of the key's kind, from the held-out words or those of training."""
     pool = VALUES[key.kind].held_out if held_out else VALUES[key.kind].train
     return rng.choice([other for other in pool if other != value])
 

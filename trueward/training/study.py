@@ -20,7 +20,7 @@ from trueward.errors import DataError, InputError, RunError, TruewardError
 from trueward.objectives import objective
 from trueward.processes import cores, in_processes, quiet
 from trueward.results import RunResult, StudyResults
-from trueward.runs import Run, RunKind, environment, written_aside
+from trueward.runs import Run, RunKind, environment, refuse, written_aside
 from trueward.settings import StudySettings
 from trueward.stats import summarise
 from trueward.training.judging import RESULT_FILE, train_and_judge
@@ -152,7 +152,7 @@ def _enter(sitting: Sitting, overwrite: bool) -> None:
     if run.occupied() and not overwrite:
         done = all((run.folder / name).exists() for name in (RESULTS_FILE, REPORT_FILE))
         if done and not sitting.missing(range(settings.seeds)):
-            run.refuse_finished()
+            refuse(run.folder, STUDY_RUN.finished)
         return
     scenarios, report = build_data(settings)
     check_plan(settings, scenarios)
