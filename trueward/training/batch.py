@@ -31,9 +31,10 @@ COLUMNS: Final[tuple[Literal["margin", "target", "weight"], ...]] = ("margin", "
 LAYOUTS = {"auto": ("tree", "chunk"), "tree": ("tree", "chunk"), "chunk": ("chunk",), "off": ()}
 """The layouts that `packing` tries, in this order, before the plain padded batch."""
 CHUNKS = 16
+"""The most chunks of a batch."""
 ROW_TOKENS = 2048
 SHARED_CHUNKS = 4
-"""With several ranks all must make the same number of passes, so that collectives meet."""
+"""The number with several ranks: all make as many passes, so that collectives meet."""
 
 
 class PairBatch(TypedDict, total=False):
@@ -51,9 +52,9 @@ class PairBatch(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class PairCollator:
-    """Rows with `chosen_ids` and `rejected_ids` to padded tensors.
+    """Makes padded tensors of rows with `chosen_ids` and `rejected_ids`.
 
-    With `foreign`, each chosen response is also put under another prompt of the batch, drawn as a
+    With `foreign`, each chosen response is also put after another prompt of the batch, drawn as a
     random derangement. A pair whose batch holds no other prompt keeps its own.
     """
 
@@ -61,13 +62,11 @@ class PairCollator:
     foreign: bool = False
     max_length: int | None = None
     """Longest sequence, in tokens: a foreign prompt too long for its response loses its start."""
-
     pad_to_multiple_of: int | None = None
     trees: bool = False
-    """Lay the batch out as trees too: one a prompt, whose answers are its branches."""
-
+    """True to lay the batch out as trees too: one a prompt, with its responses as branches."""
     row_tokens: int | None = None
-    """Tokens of a row of trees, that is of a forward pass, at most; None for one row."""
+    """Most tokens of a row of trees, which is a forward pass; None for one row."""
 
     def __call__(self, rows: Sequence[Row]) -> PairBatch:
         """Return the rows' token ids, mask and columns."""
@@ -116,7 +115,7 @@ def other_prompts(rows: Sequence[Row]) -> list[int]:
 
 
 def prompt_length(row: Row) -> int:
-    """Return how many leading tokens are the prompt: recorded, or the sides' common prefix."""
+    """Return the number of tokens of the prompt: as recorded, or the sides' common prefix."""
     if row.get("prompt_length") is not None:
         return int(row["prompt_length"])
     return shared_length(row["chosen_ids"], row["rejected_ids"])
@@ -127,38 +126,42 @@ def _prompts(rows: Sequence[Row]) -> list[tuple[int, ...]]:
 
 
 def row_tokens(args: trl.RewardConfig) -> int | None:
-    """Return the tokens of a forward pass over trees: on a CPU few enough to stay in its caches.
+    """Return the most tokens of a forward pass over trees: on a CPU as many as its caches hold.
 
-    With several ranks, and on an accelerator, None: the whole batch in one pass.
+    None on an accelerator and with several ranks, where the whole batch is one pass.
     """
     return ROW_TOKENS if args.device.type == "cpu" and args.world_size == 1 else None
 
 
 @dataclass
 class BatchReader:
-    """Rewards and hidden states of a batch, without the padding where that is proven the same.
+    """Reads rewards and hidden states of batches, without padding where that gives the same.
 
     Before its first batch it compares layouts with the plain padded one, on that batch and on the
-    longest pair, without gradient or dropout, and settles for the first that agrees.
+    longest pair, without gradient or dropout, and chooses the first that agrees.
     """
 
     packing: str
+    """A key of `LAYOUTS`."""
     longest: PairBatch | None
     """The longest pair as a batch of its own; None for a stream."""
     half: bool
-    """True where the model computes in 16 bits somewhere, so that equal is less equal."""
+    """True where the model computes in 16 bits somewhere, which widens the tolerance."""
     ranks: int
     all_agree: Callable[[bool], bool]
+    """Returns whether the flag is set on every rank."""
     say: Callable[[str], None]
+    """Takes a notice for the user."""
     layout: str | None = field(default=None, init=False)
+    """The chosen layout; None before the first batch."""
 
     def __call__(self, model: nn.Module, inputs: PairBatch) -> ReadOut:
-        """Read the batch, in the layout that was proven."""
+        """Read the batch in the chosen layout."""
         if self.layout is None:
-            self.layout = self._settle(model, inputs)
+            self.layout = self._choose_layout(model, inputs)
         return self._read(self.layout, model, inputs)
 
-    def _settle(self, model: nn.Module, inputs: PairBatch) -> str:
+    def _choose_layout(self, model: nn.Module, inputs: PairBatch) -> str:
         was_training = model.training
         model.eval()
         try:
@@ -175,7 +178,7 @@ class BatchReader:
 
     @torch.no_grad()
     def _disagreement(self, layout: str, model: nn.Module, inputs: PairBatch) -> str | None:
-        """Return why the layout cannot be trusted, or None."""
+        """Return the reason that the layout cannot be used, or None."""
         reason = None
         for batch in (inputs, self.longest):
             if batch is None:
@@ -232,7 +235,7 @@ def pair_columns(scores: PairScores) -> Float[Tensor, "pairs columns"]:
 
 @torch.no_grad()
 def batch_metrics(table: Float[Tensor, "pairs columns"], model: nn.Module) -> dict[str, Tensor]:
-    """Return TRL's reward metrics and the norms, one value a pair or a batch, of `pair_columns`.
+    """Return TRL's reward metrics and the norms of `pair_columns`, one value a pair or a batch.
 
     `hidden_norm` is ‖h‖ over chosen and rejected, `difference_norm` is ‖h⁺ − h⁻‖, `head_norm` ‖W‖.
     """

@@ -1,4 +1,4 @@
-"""Callbacks: a fixed set of pairs that is looked at, the progress bar, and stopping on a signal."""
+"""Callbacks of training: metrics on fixed pairs, the progress bar, a checkpoint on a signal."""
 
 import signal
 from collections.abc import Callable
@@ -15,9 +15,10 @@ from trueward.diagnostics import effective_rank
 from trueward.models import ReadOut
 from trueward.processes import on_any_rank
 from trueward.training.batch import PairBatch, batch_metrics, pair_columns, pair_scores
+from trueward.types import Row
 
 PROBE_PAIRS = 32
-"""Read without gradient every 50 steps of 16 pairs, they cost about 1 % of training."""
+"""Pairs of the probe; every 50 steps of 16 pairs they cost about 1 % of training."""
 LOGGED = ("accuracy", "margin", "hidden_norm", "hidden_norm_std", "difference_norm")
 WATCHED = {"loss": "loss", "accuracy": "accuracy", "margin": "margin", "hidden_norm": "‖h‖"}
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -26,10 +27,10 @@ Read = Callable[[nn.Module, PairBatch], ReadOut]
 
 
 class Probe(TrainerCallback):
-    """Every `every` steps: accuracy, margin, norms and effective rank on a fixed set of pairs.
+    """Measures accuracy, margin, norms and effective rank on fixed pairs, every `every` steps.
 
-    Training batches differ from step to step; a fixed set shows what the model does. `keep` takes
-    each metric as `probe_…`, to go out with the next log.
+    Training batches differ from step to step; on fixed pairs only the model changes. `keep` takes
+    each metric as `probe_…`, to be written with the next log.
     """
 
     def __init__(
@@ -38,41 +39,44 @@ class Probe(TrainerCallback):
         self.every, self.batch, self.read, self.keep = every, batch, read, keep
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Read the pairs if it is their turn."""
+        """Measure every `every` steps."""
         if state.global_step % self.every == 0:
             for name, value in probe(kwargs["model"], self.batch, self.read).items():
                 self.keep(f"probe_{name}", value)
 
 
-def probe_rows(evaluation: Any, training: Any) -> list[dict[str, Any]]:
-    """Return the first pairs of the evaluation data if there are any, else of the training data."""
+def probe_rows(evaluation: Any, training: Any) -> list[Row]:
+    """Return the first pairs of the evaluation or else the training data; none of a stream."""
     data = evaluation if isinstance(evaluation, Dataset) else training
-    return list(data.select(range(min(PROBE_PAIRS, len(data))))) if _mapped(data) else []
+    if not isinstance(data, Dataset):
+        return []
+    return list(data.select(range(min(PROBE_PAIRS, len(data)))))
 
 
 @torch.no_grad()
 def probe(model: nn.Module, batch: PairBatch, read: Read) -> dict[str, Tensor]:
-    """Return one number a metric, of the model as it is in evaluation."""
+    """Return each metric of the model in evaluation mode, as a tensor of one number."""
     was_training = model.training
     model.eval()
     out = read(model, batch)
     model.train(was_training)
     metrics = batch_metrics(pair_columns(pair_scores(out, batch, foreign=False)), model)
-    found = {name: metrics[name].mean().reshape(1) for name in LOGGED if name in metrics}
+    means = {name: metrics[name].mean().reshape(1) for name in LOGGED if name in metrics}
     hidden = out.hidden.float().cpu()
     rank = effective_rank(hidden.numpy()) if hidden.isfinite().all() else torch.nan
-    return {**found, "effective_rank": torch.tensor([rank], dtype=torch.float32)}
-
-
-def _mapped(data: Any) -> bool:
-    return isinstance(data, Dataset) and len(data) > 0
+    return {**means, "effective_rank": torch.tensor([rank], dtype=torch.float32)}
 
 
 class WatchedProgress(ProgressCallback):
-    """The trainer's bar with loss, accuracy, margin and ‖h‖ of the last logging interval."""
+    """The trainer's progress bar, with loss, accuracy, margin and ‖h‖ of the last log."""
 
     def on_log(
-        self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any
+        self,
+        args: Any,
+        state: Any,
+        control: Any,
+        logs: dict[str, float] | None = None,
+        **kwargs: Any,
     ) -> None:
         """Show the watched numbers behind the bar, instead of printing the log as a dict."""
         if self.training_bar is not None and logs is not None and "loss" in logs:
@@ -81,11 +85,11 @@ class WatchedProgress(ProgressCallback):
 
 
 class CheckpointOnSignal(TrainerCallback):
-    """Ctrl-C or SIGTERM turned into a checkpoint after the running step; a second one kills.
+    """Saves a checkpoint and stops after the step in which Ctrl-C or SIGTERM came.
 
-    Over several ranks one rank's signal stops all at the same step, and further ones are ignored:
-    a launcher repeats to its workers what the terminal has sent them already. As a context it has
-    the signals while it lasts, however training ends.
+    A second signal kills. Over several ranks one rank's signal stops all at the same step, and
+    further ones are ignored, since a launcher sends its workers again what the terminal has sent
+    them already. Signals are handled inside `with`.
     """
 
     def __init__(self) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import trl
 from datasets import Dataset
@@ -29,6 +29,7 @@ from trueward.types import Estimate, Scenarios
 
 HELD_OUT_SHARE = 0.05
 HELD_OUT_MOST = 500
+"""Pairs held out of training data without a test split: a share, and at most so many."""
 JOB_RUN = RunKind(
     document="train.json",
     identity="job",
@@ -47,7 +48,7 @@ MAY_CHANGE = (
     "run_name",
     "hub_",
 )
-"""Beginnings of the names of settings that may change between two sittings of one job."""
+"""Prefixes of settings that may change between two sittings of one job."""
 
 
 @dataclass(frozen=True)
@@ -58,24 +59,23 @@ class Job:
     training: RewardConfig
     model: trl.ModelConfig
     explicit: frozenset[str] = frozenset()
-    """Settings that the user gave, and the gold world's recipe therefore leaves alone."""
+    """Settings that the user gave, which the gold world's recipe does not change."""
 
     @property
     def on_gold_world(self) -> bool:
-        """Return whether no data set was named, so that the embedded world is meant."""
+        """True where no data set is named, which means the embedded world."""
         return self.script.dataset_name is None
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """Return the settings that two sittings of one job must share."""
         settings = {**asdict(self.script), **self.training.to_dict(), **asdict(self.model)}
-        kept = {n: v for n, v in settings.items() if not n.startswith(MAY_CHANGE)}
-        plain: dict[str, Any] = json.loads(json.dumps(kept, default=str))
-        return plain
+        fixed = {n: v for n, v in settings.items() if not n.startswith(MAY_CHANGE)}
+        return dict(json.loads(json.dumps(fixed, default=str)))
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A finished reward model and what the held-out data says of it."""
+    """A finished reward model and its measurements on held-out data."""
 
     folder: str
     objective: str
@@ -92,15 +92,14 @@ class Trained:
 
 
 def train(job: Job, *, command: str = "", overwrite: bool = False) -> Trained:
-    """Train, judge and save; goes on from the last checkpoint of an interrupted same job.
+    """Train, judge and save a reward model; resume the same job where it was interrupted.
 
-    `command` is what was typed, for the record; a later sitting may have another. With `overwrite`,
-    an earlier run in the folder is removed once this one is known to begin.
-    Over several ranks the first alone looks at the folder and writes; all judge alike, since a
-    sharded model needs every rank to score.
+    `command` is recorded; a later sitting may have another. With `overwrite`, an earlier run in the
+    folder is removed once the data and the model of this one are loaded. Over several ranks only
+    the first reads and writes the folder; all score, as a sharded model needs every rank.
 
     Raises:
-        InputError: the flags, the data or the model are not what they must be; nothing is written.
+        InputError: the flags, the data or the model are wrong; nothing is written.
         KeyboardInterrupt: stopped by a signal, with a checkpoint to go on from.
     """
     if job.training.objective is not None:
@@ -152,7 +151,7 @@ def train(job: Job, *, command: str = "", overwrite: bool = False) -> Trained:
 
 
 def _take_world_defaults(job: Job) -> None:
-    """Set the gold world's base model and recipe, where the user said nothing."""
+    """Set the gold world's base model and recipe, except settings that the user gave."""
     for name, value in (*WORLD_TRAINING.items(), ("gradient_checkpointing", False)):
         if name not in job.explicit:
             setattr(job.training, name, value)
@@ -161,7 +160,7 @@ def _take_world_defaults(job: Job) -> None:
 
 
 def _begin(run: Run, record: TrainRecord, *, overwrite: bool) -> str | None:
-    """Make the folder this job's; return the checkpoint to go on from, if it holds one."""
+    """Write the job's record to its folder; return the checkpoint to resume from, if any."""
     if overwrite:
         run.remove()
     run.folder.mkdir(parents=True, exist_ok=True)
@@ -171,12 +170,14 @@ def _begin(run: Run, record: TrainRecord, *, overwrite: bool) -> str | None:
 
 @dataclass(frozen=True)
 class JobData:
-    """The pairs, the gold world's scenarios if it is the world, and what was left out."""
+    """Training and held-out pairs."""
 
     train: Dataset
     held_out: Dataset
     scenarios: Scenarios | None
+    """The gold world's, if that is the data."""
     notices: tuple[str, ...]
+    """Reports of what was read and what was left out."""
 
 
 def job_data(job: Job) -> JobData:
@@ -205,7 +206,7 @@ def job_data(job: Job) -> JobData:
 
 
 def _hold_out(pairs: Dataset, seed: int) -> tuple[Dataset, Dataset]:
-    """Split off a share of the pairs, prompt by prompt, so that no prompt is on both sides."""
+    """Split the pairs by prompt, so that no prompt is on both sides."""
     column = "prompt" if "prompt" in pairs.column_names else "chosen_ids"
     prompts = [json.dumps(prompt) for prompt in pairs[column]]
     order = list(dict.fromkeys(prompts))
@@ -231,7 +232,7 @@ def _trainer(job: Job, data: JobData) -> RewardTrainer:
         **(training.model_init_kwargs or {}),
     }
     followed = training.eval_strategy != IntervalStrategy.NO
-    judged = data.scenarios is None  # so encode them now: bad rows are found before training
+    judged = data.scenarios is None  # encoded here, so that bad rows fail before training
     try:
         return RewardTrainer(
             model=model.model_name_or_path,

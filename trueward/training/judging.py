@@ -29,7 +29,7 @@ NOTICES_FILE = "notices.txt"
 CURVES = ("loss", "accuracy", "margin", "hidden_norm", "difference_norm", "head_norm")
 SCATTER_POINTS = 400
 NORM_ROWS = 600
-"""Sequences a split's norms and effective rank are taken over; the same for every split."""
+"""Sequences over which norms and effective rank are taken; the same number for every split."""
 
 
 def train_and_judge(
@@ -69,7 +69,7 @@ def train_and_judge(
     )
     trainer.remove_callback(ProgressCallback)
     trainer.remove_callback(PrinterCallback)
-    # before training: what cannot be judged is found now
+    # before training, so that data which cannot be judged fails at once
     held_out = encode_held_out(trainer.processing_class, trainer.args, scenarios)
     trainer.train()
     judgement = judge(trainer.model, held_out, trainer.processing_class.pad_token_id)
@@ -104,7 +104,7 @@ def train_and_judge(
 def run_config(
     training: Mapping[str, Any], folder: Path, seed: int, *, watch: bool
 ) -> RewardConfig:
-    """Return how one run is trained: the study's training arguments over a study's defaults.
+    """Return a run's configuration: the study's training arguments over a study's defaults.
 
     Raises:
         InputError: a training argument is unknown, or not of its type.
@@ -124,7 +124,7 @@ def run_config(
         raise InputError(f"training: {str(error).splitlines()[0]}") from error
 
 
-def _curve(history: list[dict[str, Any]]) -> dict[str, list[float]]:
+def _curve(history: list[dict[str, float]]) -> dict[str, list[float]]:
     train = [row for row in history if "loss" in row]
     watched = [row for row in history if "eval_accuracy" in row]
     curve = {name: [row[name] for row in train] for name in CURVES if train and name in train[0]}
@@ -137,28 +137,30 @@ def _curve(history: list[dict[str, Any]]) -> dict[str, list[float]]:
 
 @dataclass(frozen=True)
 class EncodedPrompts:
-    """Prompts whose responses are token ids of the whole text; of a pair, chosen and rejected."""
+    """Prompts with their responses as token ids, of a pair chosen and rejected."""
 
     responses: list[list[list[int]]]
+    """By prompt and response, the token ids of both together."""
     units: list[str]
-    """The name of each prompt."""
+    """A name for each prompt."""
     gold: list[list[float]] | None = None
     """Gold scores of the responses; None for pairs."""
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Everything that a model will be judged on, as token ids."""
+    """The data that a model is judged on, as token ids."""
 
     train: EncodedPrompts
-    """Pairs that it was trained on, for the norms."""
+    """Training pairs, whose norms the others' are compared with."""
     pairs: Mapping[str, EncodedPrompts]
     groups: Mapping[str, EncodedPrompts]
+    """Scenarios by name: several scored responses a prompt."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """The findings about a model, in the fields of a run's result."""
+    """Measurements of a model, as the fields of a run's result."""
 
     scores: Mapping[str, Scores]
     scalars: Mapping[str, float]
@@ -168,22 +170,18 @@ class Judgement:
 
 @dataclass(frozen=True)
 class ScoredSplit:
-    """Sequences of one split, scored: arrays with one row a sequence."""
+    """The scored sequences of one split; of pairs, all chosen ones, then all rejected."""
 
     rewards: Float[ndarray, " sequences"]
     hidden: Float[ndarray, "sequences hidden"]
     before_norm: Float[ndarray, "sequences hidden"] | None
     lengths: Float[ndarray, " sequences"]
 
-    def halves(self, values: ndarray) -> tuple[ndarray, ndarray]:
-        """Return the chosen and the rejected half of a split of pairs."""
-        return values[: len(values) // 2], values[len(values) // 2 :]
-
 
 def encode_held_out(
     tokenizer: PreTrainedTokenizerBase, args: RewardConfig, scenarios: Scenarios
 ) -> HeldOut:
-    """Encode what is held out, whatever its length: a judge leaves nothing out.
+    """Encode everything that the model is judged on; nothing is left out.
 
     Raises:
         DataError: a response is over the length limit and the policy is `drop`.
@@ -194,39 +192,38 @@ def encode_held_out(
         units = [str(unit) for unit in rows["prompt_id"]]
         if "responses" in rows.column_names:
             return EncodedPrompts(encode_groups(rows, encoder)[0], units, rows["scores"][:])
-        sides = map(list, zip(rows["chosen"], rows["rejected"], strict=True))
-        pairs = Dataset.from_dict({"prompt": rows["prompt"][:], "responses": list(sides)})
+        responses = [list(pair) for pair in zip(rows["chosen"], rows["rejected"], strict=True)]
+        pairs = Dataset.from_dict({"prompt": rows["prompt"][:], "responses": responses})
         return EncodedPrompts(encode_groups(pairs, encoder)[0], units)
 
     sample = min(NORM_ROWS // 2, len(scenarios.train))
     pairs = {"in_domain": scenarios.in_domain_pairs}
     if scenarios.similar_pairs is not None and len(scenarios.similar_pairs):
         pairs["similar"] = scenarios.similar_pairs
-    groups = {name: encoded(rows) for name, rows in scenarios.groups().items()}
     return HeldOut(
         train=encoded(scenarios.train.select(range(sample))),
         pairs={name: encoded(rows) for name, rows in pairs.items()},
-        groups=groups,
+        groups={name: encoded(rows) for name, rows in scenarios.groups().items()},
     )
 
 
 def judge(model: nn.Module, held_out: HeldOut, pad_token_id: int) -> Judgement:
-    """Score everything held out once, and measure it."""
+    """Score all held-out data once, and measure the model on it."""
     scores: dict[str, Scores] = {}
     scalars = {"head_norm": float(head_norm(model))}
     scatter: dict[str, Scatter] = {}
     splits = {"train": _score_pairs(model, held_out.train, pad_token_id)}
     for name, pairs in held_out.pairs.items():
-        of_pairs = judge_pairs(model, pairs, pad_token_id)
-        scores[f"accuracy_{name}"] = of_pairs.scores["accuracy"]
-        scalars |= {f"{key}_{name}": value for key, value in of_pairs.scalars.items()}
+        judgement = judge_pairs(model, pairs, pad_token_id)
+        scores[f"accuracy_{name}"] = judgement.scores["accuracy"]
+        scalars |= {f"{key}_{name}": value for key, value in judgement.scalars.items()}
     for name, groups in held_out.groups.items():
         gold = groups.gold or []
         sequences = [ids for group in groups.responses for ids in group]
-        of = [number for number, group in enumerate(groups.responses) for _ in group]
-        scored = _score(model, sequences, of, pad_token_id)
-        rows = np.cumsum([len(group) for group in groups.responses])[:-1]
-        taus = kendall_per_prompt([r.tolist() for r in np.split(scored.rewards, rows)], gold)
+        owners = [number for number, group in enumerate(groups.responses) for _ in group]
+        scored = _score(model, sequences, owners, pad_token_id)
+        ends = np.cumsum([len(group) for group in groups.responses])[:-1]
+        taus = kendall_per_prompt([r.tolist() for r in np.split(scored.rewards, ends)], gold)
         scores[f"tau_{name}"] = Scores(taus, groups.units)
         prompts = [u for u, group in zip(groups.units, gold, strict=True) for _ in group]
         length = asdict(length_correlation(scored.rewards, scored.lengths, prompts))
@@ -239,9 +236,9 @@ def judge(model: nn.Module, held_out: HeldOut, pad_token_id: int) -> Judgement:
 def judge_pairs(model: nn.Module, pairs: EncodedPrompts, pad_token_id: int) -> Judgement:
     """Measure accuracy on pairs, overall and where the chosen response is the shorter one."""
     scored = _score_pairs(model, pairs, pad_token_id)
-    chosen, rejected = scored.halves(scored.rewards)
+    chosen, rejected = np.split(scored.rewards, 2)
     correct = pair_accuracy(chosen, rejected)
-    shorter = accuracy_when_shorter_chosen(chosen, rejected, *scored.halves(scored.lengths))
+    shorter = accuracy_when_shorter_chosen(chosen, rejected, *np.split(scored.lengths, 2))
     scalars = {
         "accuracy_when_shorter_chosen": shorter.accuracy,
         "margin": float((chosen - rejected).mean()),
@@ -261,20 +258,20 @@ def _score(
     scored = score_sequences(
         model, sequences, groups=groups, pad_token_id=pad_token_id, states=True
     )
-    earlier = None if scored.before_norm is None else scored.before_norm.numpy()
+    before_norm = None if scored.before_norm is None else scored.before_norm.numpy()
     lengths = np.array([len(ids) for ids in sequences], dtype=np.float64)
-    return ScoredSplit(scored.rewards.numpy(), scored.hidden.numpy(), earlier, lengths)
+    return ScoredSplit(scored.rewards.numpy(), scored.hidden.numpy(), before_norm, lengths)
 
 
 def _norms(splits: Mapping[str, ScoredSplit]) -> dict[str, SplitNorms]:
     rows = min(NORM_ROWS, *(len(split.rewards) for split in splits.values()))
     norms: dict[str, SplitNorms] = {}
     for name, split in splits.items():
-        chosen, rejected = split.halves(split.hidden) if name == "train" else (None, None)
+        chosen, rejected = np.split(split.hidden, 2) if name == "train" else (None, None)
         kept = _evenly(len(split.hidden), rows)
-        earlier = None if split.before_norm is None else split.before_norm[kept]
+        before_norm = None if split.before_norm is None else split.before_norm[kept]
         norms[name] = split_norms(
-            split.hidden[kept], pre_norm=earlier, chosen=chosen, rejected=rejected
+            split.hidden[kept], pre_norm=before_norm, chosen=chosen, rejected=rejected
         )
     return norms
 

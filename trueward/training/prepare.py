@@ -1,4 +1,4 @@
-"""A trainer's model, tokenizer, objective and length before TRL's set-up; its record after."""
+"""A trainer's model, tokenizer, objective and length, made ready for TRL; its checkpoints."""
 
 import copy
 import json
@@ -32,6 +32,7 @@ from trueward.results import FullCheckpointRecord
 from trueward.scorer import RECORD_FILE
 from trueward.suites import write_train_prompts
 from trueward.training.config import RewardConfig
+from trueward.types import Row
 
 STATE_FILE = "objective_state.safetensors"
 
@@ -39,7 +40,7 @@ Say = Callable[[str], None]
 
 
 def own_config(args: trl.RewardConfig | None) -> RewardConfig:
-    """Return a `RewardConfig` that may be changed: a copy, or TRL's with our fields at default."""
+    """Return a `RewardConfig` to change: a copy, or TRL's fields with ours at their defaults."""
     if args is None:
         return RewardConfig("reward-model")
     if isinstance(args, RewardConfig):
@@ -47,13 +48,13 @@ def own_config(args: trl.RewardConfig | None) -> RewardConfig:
     return RewardConfig(**{f.name: getattr(args, f.name) for f in fields(args) if f.init})
 
 
-def first_row(data: Any) -> dict[str, Any]:
-    """Return the first row of a data set or stream; empty where there is none."""
+def first_row(data: Any) -> Row:
+    """Return the first row of a data set or stream; an empty one where there is none."""
     return next(iter(data), {}) if data is not None else {}
 
 
-def longest_pair(data: Any) -> list[dict[str, Any]]:
-    """Return the row with the most tokens; none where the data is a stream."""
+def longest_pair(data: Any) -> list[Row]:
+    """Return a list with the row that has the most tokens; an empty one for a stream."""
     if not isinstance(data, Dataset):
         return []
     sides = ["chosen_ids", "rejected_ids"]
@@ -65,29 +66,29 @@ def longest_pair(data: Any) -> list[dict[str, Any]]:
 
 
 def resolve_objective(
-    given: str | Objective | None, args: RewardConfig, first: Collection[str], say: Say
+    chosen: str | Objective | None, args: RewardConfig, columns: Collection[str], say: Say
 ) -> Objective:
     """Return the objective asked for, or TRL's: Bradley–Terry less the `margin` column, if any.
 
     `center_rewards_coefficient` is the penalty `centering`.
     """
-    spec = given if given is not None else args.objective
+    spec = chosen if chosen is not None else args.objective
     if spec is None:
-        spec = "margin_column" if "margin" in first else "bt"
+        spec = "margin_column" if "margin" in columns else "bt"
     if args.center_rewards_coefficient is not None:
         spec = f"{objective(spec)} + centering(weight={args.center_rewards_coefficient})"
     built = objective(spec)
-    if "margin" in first and "margin" not in built.needs:
+    if "margin" in columns and "margin" not in built.needs:
         say(f"the column 'margin' is not used by the objective {str(built)!r}")
     args.objective = str(built)
     return built
 
 
 def is_exact(wanted: str | None, objective: Objective, accelerator: Accelerator) -> bool:
-    """Return whether the objective sees the effective batch; by default where it mixes pairs.
+    """Return whether the objective sees the effective batch; by default if it compares pairs.
 
     Raises:
-        InputError: ranks share a batch, so that its rows cannot be gathered over them.
+        InputError: ranks share a batch, whose rows therefore cannot be gathered.
     """
     exact = objective.batch_level if wanted is None else wanted == "exact"
     layout = accelerator.parallelism_config
@@ -102,11 +103,7 @@ def is_exact(wanted: str | None, objective: Objective, accelerator: Accelerator)
 
 
 def load_tokenizer(path: str, args: RewardConfig) -> PreTrainedTokenizerBase:
-    """Return the tokenizer that lies with the model.
-
-    Raises:
-        ModelError: there is none.
-    """
+    """Return the tokenizer of the model at `path`; ModelError where there is none."""
     revision = (args.model_init_kwargs or {}).get("revision")
     try:
         return AutoTokenizer.from_pretrained(
@@ -125,12 +122,12 @@ def load_model(path: str, args: RewardConfig, quantization_config: Any) -> PreTr
     kwargs.setdefault("trust_remote_code", args.trust_remote_code)
     if quantization_config is not None:
         kwargs["quantization_config"] = quantization_config
-    args.model_init_kwargs = None  # spent here; TRL warns of any left beside a loaded model
+    args.model_init_kwargs = None  # used here; TRL warns of them with a loaded model
     return load_for_training(path, pooling=args.pooling, seed=args.seed, **kwargs).model
 
 
 def fit_template(
-    tokenizer: PreTrainedTokenizerBase, first: dict[str, Any], args: RewardConfig, say: Say
+    tokenizer: PreTrainedTokenizerBase, first: Row, args: RewardConfig, say: Say
 ) -> None:
     """Set a plain chat template where the data has messages and nobody named a template."""
     messages = isinstance(first.get("chosen"), list)
@@ -155,10 +152,10 @@ def fit_pad_token(
             )
         if token is not None:
             setattr(tokenizer, name, token)
-    said = ensure_distinct_pad(tokenizer, model, endings=_endings(data))
-    if said is not None:
-        say(said)
-    args.pad_token = tokenizer.pad_token  # TRL sets it once more
+    notice = ensure_distinct_pad(tokenizer, model, endings=_endings(data))
+    if notice is not None:
+        say(notice)
+    args.pad_token = tokenizer.pad_token  # TRL sets it again from here
 
 
 def fit_length(model: PreTrainedModel, args: RewardConfig, say: Say) -> None:
@@ -172,7 +169,7 @@ def fit_length(model: PreTrainedModel, args: RewardConfig, say: Say) -> None:
 
 
 def with_head(peft_config: Any, model: Any, pooling: str) -> Any:
-    """Return the same PEFT config with the head, and what leads to it, trained and saved whole.
+    """Return the PEFT config with the head, and layers before it, trained and saved whole.
 
     Raises:
         ModelError: the adapter would lose the head, or the layer that makes a mean.
@@ -193,8 +190,8 @@ def with_head(peft_config: Any, model: Any, pooling: str) -> Any:
             "use pooling='auto', or train without PEFT"
         )
     if hasattr(peft_config, "modules_to_save"):
-        given = peft_config.modules_to_save or []
-        peft_config.modules_to_save = sorted({*given, *outer_modules(model)})
+        modules = {*(peft_config.modules_to_save or []), *outer_modules(model)}
+        peft_config.modules_to_save = sorted(modules)
     return peft_config
 
 
@@ -218,12 +215,12 @@ def _endings(data: Any) -> set[int]:
 def write_checkpoint_record(
     folder: Path, record: FullCheckpointRecord, pairs: Dataset | None, state: Mapping[str, Tensor]
 ) -> None:
-    """Write the record, an objective's running state, and at last the training prompts' hashes."""
+    """Write `trueward.json`, the objective's state and, with a finished model, prompts' hashes."""
     text = json.dumps(record, indent=2, ensure_ascii=False)
     (folder / RECORD_FILE).write_text(text + "\n", encoding="utf-8")
     if state:
-        kept = {name: value.detach().cpu().contiguous() for name, value in state.items()}
-        save_file(kept, folder / STATE_FILE)
+        tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
+        save_file(tensors, folder / STATE_FILE)
     finished = not folder.name.startswith(PREFIX_CHECKPOINT_DIR)
     if finished and pairs is not None and "prompt" in pairs.column_names:
         write_train_prompts(pairs["prompt"], folder)
@@ -236,7 +233,7 @@ def running_state(folder: Path, device: str) -> dict[str, Tensor] | None:
 
 
 def trained_on_text(pairs: Dataset | None) -> bool | None:
-    """Return whether responses are text, not messages; None where they came as token ids."""
+    """Return True for responses as text, False for messages, None for token ids."""
     if pairs is None or "chosen" not in pairs.column_names:
         return None
     return isinstance(pairs[0]["chosen"], str)

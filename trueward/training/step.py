@@ -1,7 +1,7 @@
 """The exact effective batch: one objective over every micro-batch of a step and every rank.
 
 The loss is differentiated with respect to the scores, and a second pass of each micro-batch carries
-those gradients into the model, so that one micro-batch's graph is alive at a time.
+those gradients into the model, so that only one micro-batch's graph is in memory at a time.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,19 +25,17 @@ LEAVES = ("chosen", "rejected", "foreign", "chosen_hidden", "rejected_hidden")
 
 
 @dataclass(frozen=True)
-class Whole:
-    """The loss of an effective batch, and its gradients with respect to each micro-batch's scores.
-
-    A gradient may have fewer rows than its micro-batch: the rows after them do not count.
-    """
+class BatchLoss:
+    """The loss of an effective batch, and its gradients with respect to the scores."""
 
     loss: Tensor
     gradients: Sequence[Gradients]
+    """One a micro-batch. It may have fewer rows: the rows after them do not count."""
 
 
 @dataclass(frozen=True)
 class ExactStep:
-    """One optimiser step whose micro-batches, on all ranks, are one batch to the objective."""
+    """An optimiser step whose micro-batches, on all ranks, are one batch to the objective."""
 
     read: Callable[[Any], PairScores]
     """The model's scores of a micro-batch."""
@@ -45,16 +43,13 @@ class ExactStep:
     state: Mapping[str, Tensor]
     accelerator: Accelerator
     finish: Callable[[ObjectiveOutput, Tensor], None]
-    """Gets the objective's output, the same on every rank, and every pair's `pair_columns`."""
+    """Takes the objective's output, equal on every rank, and the `pair_columns` of all pairs."""
 
     def losses(self, batches: Sequence[Any]) -> Iterator[Tensor]:
-        """Yield a loss a micro-batch, for a trainer that divides by their number, averages ranks.
-
-        Each has the value of the whole batch's loss, so that what the trainer reports is true.
-        """
+        """Yield `micro_losses` for a trainer that averages over micro-batches and ranks."""
         return micro_losses(batches, self.read, self._evaluate)
 
-    def _evaluate(self, parts: Sequence[PairScores]) -> Whole:
+    def _evaluate(self, parts: Sequence[PairScores]) -> BatchLoss:
         counts = [len(part.chosen) for part in parts]
         counts[-1] = rows_of_data(counts[-1], self.accelerator)
         like = self._needed(parts[0])
@@ -69,7 +64,7 @@ class ExactStep:
         self.finish(out, rows[:, :logged])
         scale = len(parts) * self.accelerator.num_processes
         ends = [start + sum(counts[: i + 1]) for i in range(len(counts))]
-        return Whole(
+        return BatchLoss(
             out.loss,
             [
                 {name: scale * gradient[end - count : end] for name, gradient in gradients.items()}
@@ -86,7 +81,7 @@ class ExactStep:
 def micro_losses(
     batches: Sequence[Batch],
     read: Callable[[Batch], PairScores],
-    evaluate: Callable[[Sequence[PairScores]], Whole],
+    evaluate: Callable[[Sequence[PairScores]], BatchLoss],
 ) -> Iterator[Tensor]:
     """Yield one scalar a micro-batch, to be backpropagated before the next is asked for.
 
@@ -100,7 +95,7 @@ def micro_losses(
         for batch in batches[1:]:
             states.append(_random_state())
             ahead.append(read(batch))
-    torch.clear_autocast_cache()  # weights cast without a graph would be taken again with one
+    torch.clear_autocast_cache()  # it holds weights that were cast without a graph
     scores = read(batches[0])
     whole = evaluate([_detached(scores), *ahead])
     ahead.clear()
@@ -122,8 +117,8 @@ def differentiate(
     """
     leaves = {name: value.requires_grad_() for name, value in _leaves(_detached(scores)).items()}
     out = objective(replace(scores, **leaves), state)
-    found = torch.autograd.grad(out.loss, list(leaves.values()), allow_unused=True)
-    gradients = {name: g for name, g in zip(leaves, found, strict=True) if g is not None}
+    computed = torch.autograd.grad(out.loss, list(leaves.values()), allow_unused=True)
+    gradients = {name: g for name, g in zip(leaves, computed, strict=True) if g is not None}
     return replace(out, loss=out.loss.detach(), per_pair=out.per_pair.detach()), gradients
 
 
@@ -151,9 +146,9 @@ def _leaves(scores: PairScores) -> dict[str, Tensor]:
 def gather_rows(
     own: Float[Tensor, "own columns"], accelerator: Accelerator
 ) -> tuple[Float[Tensor, "pairs columns"], int]:
-    """Return the rows of all ranks, in the order of ranks, and where this rank's rows begin.
+    """Return the rows of all ranks in order, and the place of this rank's first one.
 
-    Each rank may have another number of them, even none.
+    Ranks may have different numbers of rows, even none.
     """
     if accelerator.num_processes == 1:
         return own, 0
@@ -166,26 +161,26 @@ def gather_rows(
 
 
 def rows_of_data(rows: int, accelerator: Accelerator) -> int:
-    """Return how many of the rows of a rank's newest batch are data, and not there to fill ranks.
+    """Return the number of rows of this rank's newest batch that are not repeated ones.
 
     At the end of the data accelerate repeats rows (`even_batches`), so that every rank has a full
     batch; in the order of ranks they come last.
     """
-    loading = accelerator.gradient_state
-    if not loading.end_of_dataloader or loading.remainder <= 0:
+    loader = accelerator.gradient_state
+    if not loader.end_of_dataloader or loader.remainder <= 0:
         return rows
-    return int(min(max(loading.remainder - accelerator.process_index * rows, 0), rows))
+    return int(min(max(loader.remainder - accelerator.process_index * rows, 0), rows))
 
 
 def to_table(scores: PairScores) -> Float[Tensor, "pairs columns"]:
-    """Return all fields that are there side by side, in float32."""
+    """Return all fields that are not None side by side, in float32."""
     present = [getattr(scores, f.name) for f in fields(scores)]
     columns = [v if v.ndim == 2 else v[:, None] for v in present if v is not None]
     return torch.cat([column.detach().float() for column in columns], dim=1)
 
 
 def from_table(table: Float[Tensor, "pairs columns"], like: PairScores) -> PairScores:
-    """Return the fields that `like` has, in the rows of a table that `to_table` made."""
+    """Return the scores in a table that `to_table` made of the fields that `like` has."""
     named = {f.name: getattr(like, f.name) for f in fields(like)}
     widths = {n: v.shape[1] if v.ndim == 2 else 1 for n, v in named.items() if v is not None}
     parts = dict(zip(widths, table.split(list(widths.values()), dim=1), strict=True))
@@ -198,7 +193,7 @@ def from_table(table: Float[Tensor, "pairs columns"], like: PairScores) -> PairS
 
 
 def _random_state() -> tuple[Tensor, Tensor | None]:
-    """Return torch's generators as they stand: the processor's, and the accelerator's if any."""
+    """Return the states of torch's generators: the CPU's, and the accelerator's if any."""
     device = _device_module()
     return torch.get_rng_state(), device.get_rng_state() if device else None
 
@@ -211,7 +206,7 @@ def _set_random_state(state: tuple[Tensor, Tensor | None]) -> None:
 
 @contextmanager
 def _replayed(state: tuple[Tensor, Tensor | None]) -> Iterator[None]:
-    """Draw inside as from `state`; after it the generators go on as if nothing had been drawn."""
+    """Set the generators to `state` inside, and back to their present states afterwards."""
     now = _random_state()
     _set_random_state(state)
     try:

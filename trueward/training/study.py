@@ -50,7 +50,7 @@ STUDY_RUN = RunKind(
 )
 
 Progress = Callable[[int, int, str], None]
-"""(runs done, runs planned, what just finished)."""
+"""Called after each run with the runs done, the runs planned, and the name of this one."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,12 @@ class PlannedRun:
     folder: Path
 
     def result(self) -> RunResult:
-        """Return the run's result; raises DataError while there is none."""
+        """Return the run's result; DataError while there is none."""
         return RunResult.read(self.folder / RESULT_FILE)
 
     @property
     def finished(self) -> bool:
-        """Return whether there is a valid result."""
+        """True where there is a valid result."""
         try:
             self.result()
         except DataError:
@@ -77,11 +77,12 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class Sitting:
-    """One sitting of a study: its folder, its settings and when it began."""
+    """One sitting of a study: a call that begins it or goes on with it."""
 
     settings: StudySettings
     folder: Path
     started: float
+    """Its start, on the monotonic clock."""
 
     def runs(self, seeds: Iterable[int]) -> list[PlannedRun]:
         """Return the runs of these seeds, seed by seed."""
@@ -96,7 +97,7 @@ class Sitting:
         return [run for run in self.runs(seeds) if not run.finished]
 
     def another_fits(self, seeds: Iterable[int]) -> bool:
-        """Return whether one more seed would end in time, going by the runs of these."""
+        """Return whether another seed would end in time, if it takes as long as these."""
         assert self.settings.minutes is not None
         seconds = [run.result().seconds for run in self.runs(seeds)]
         rounds = math.ceil(len(self.settings.objectives) / worker_count(self.settings))
@@ -113,16 +114,16 @@ def study(
 ) -> StudyResults:
     """Train and judge every objective with every seed, compare them, write `results.json`.
 
-    Runs of one seed share data order and head initialisation. Stopped at any time, the same call
-    goes on with the runs that are missing. With `overwrite`, an earlier study in the folder is
-    removed once everything about this one has been checked.
+    Runs of one seed share data order and head initialisation. A call on an unfinished study does
+    the runs that are missing. With `overwrite`, an earlier study in the folder is removed once this
+    one has been checked.
 
     Raises:
         OutputExistsError: the folder holds another study, or this one complete.
         DataError: the data cannot be split into scenarios.
     """
     sitting = Sitting(settings, Path(settings.output_dir), time.monotonic())
-    _enter(sitting, overwrite)
+    _begin(sitting, overwrite)
     seeds = _run_all(sitting, progress or (lambda done, planned, what: None))
     data = sitting.folder / "data"
     canonical = [str(objective(spec)) for spec in settings.objectives]
@@ -145,8 +146,8 @@ def slug(spec: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", spec.lower().replace("=", "")).strip("-")
 
 
-def _enter(sitting: Sitting, overwrite: bool) -> None:
-    """Claim the folder for this study, or find that it is claimed already."""
+def _begin(sitting: Sitting, overwrite: bool) -> None:
+    """Check that the folder may be used, and write the study's data and settings if it is new."""
     settings, run = sitting.settings, Run(sitting.folder, STUDY_RUN)
     run.claim(settings.settled(), overwrite=overwrite)
     if run.occupied() and not overwrite:
@@ -161,11 +162,10 @@ def _enter(sitting: Sitting, overwrite: bool) -> None:
         store_data(scenarios, report, aside / "data")
         text = json.dumps(settings.settled(), indent=2) + "\n"
         (aside / STUDY_RUN.document).write_text(text, encoding="utf-8")
-        run.remove()
 
 
 def _run_all(sitting: Sitting, progress: Progress) -> list[int]:
-    """Run what is missing; return the seeds that every objective has."""
+    """Do the runs that are missing; return the seeds that every objective has."""
     settings = sitting.settings
     least = settings.seeds if settings.minutes is None else min(LEAST_SEEDS, settings.seeds)
     seeds = list(range(least))
@@ -185,7 +185,7 @@ def _run_all(sitting: Sitting, progress: Progress) -> list[int]:
 
 
 def _execute(runs: list[PlannedRun], settings: StudySettings) -> Iterator[PlannedRun]:
-    """Execute runs, several at a time, and yield each when its result is written."""
+    """Do runs, several at a time, and yield each when its result is written."""
     if runs and settings.engine == "ray":
         return _on_ray(runs, settings)
     return in_processes(
@@ -213,12 +213,12 @@ def _on_ray(runs: list[PlannedRun], settings: StudySettings) -> Iterator[Planned
 
 
 def worker_count(settings: StudySettings) -> int:
-    """Return the number of runs at a time: as asked for, else one a GPU, else one a core."""
+    """Return the number of runs at a time: as set, else one a GPU, else one a core."""
     return settings.workers or torch.cuda.device_count() or cores()
 
 
 def _run(run: PlannedRun, settings: StudySettings) -> None:
-    """Execute one run, in a process of its own.
+    """Do one run, in a process of its own.
 
     Raises:
         RunError: it failed; the traceback is in the run's folder.
@@ -241,7 +241,7 @@ def _run(run: PlannedRun, settings: StudySettings) -> None:
         )
     except TruewardError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever it was, it is kept in the run's folder
+    except Exception as error:  # noqa: BLE001 - any error is kept in the run's folder
         file = run.folder / ERROR_FILE
         file.write_text(traceback.format_exc(), encoding="utf-8")
         raise RunError(f"{run.objective}, seed {run.seed}: {error!r}; see {file}") from None

@@ -1,4 +1,4 @@
-"""The plan of a study: its settings read, its data, checks before a run, and its baselines."""
+"""The plan of a study: its settings, its data, the checks before it begins, and its baselines."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -27,7 +27,7 @@ def settings_from(values: Mapping[str, Any]) -> StudySettings:
     """Return the settings in a mapping, such as a YAML file's.
 
     Raises:
-        InputError: a key is unknown (with the nearest valid ones) or a value does not fit.
+        InputError: a key is unknown, or a value does not fit.
     """
     known = [f.name for f in fields(StudySettings)]
     for name in values:
@@ -87,11 +87,10 @@ def build_data(settings: StudySettings) -> tuple[Scenarios, str]:
 
 
 def check_plan(settings: StudySettings, scenarios: Scenarios) -> None:
-    """Check all that can be before anything is written: model, tokenizer, columns, held-out data.
+    """Check model, tokenizer, columns and held-out data before anything is written.
 
     Raises:
-        InputError: a training argument, the model, an objective's column or a length is not what
-            it must be.
+        InputError: a training argument, the model, an objective's column or a length is wrong.
     """
     _check_training(settings)
     args = run_config(train_arguments(settings), Path(settings.output_dir), 0, watch=False)
@@ -105,7 +104,7 @@ def check_plan(settings: StudySettings, scenarios: Scenarios) -> None:
 
 
 def store_data(scenarios: Scenarios, report: str, folder: Path) -> None:
-    """Write each part as a `save_to_disk` folder, and the line about them."""
+    """Write each part as a `save_to_disk` folder, and the line about the data."""
     for item in fields(scenarios):
         part = getattr(scenarios, item.name)
         if part is not None:
@@ -124,15 +123,15 @@ def load_data(folder: Path) -> Scenarios:
 
 
 def data_report(folder: Path) -> str:
-    """Return the line that `store_data` kept: sizes, and what was left out."""
+    """Return the line about the data, its sizes and what was left out, that `store_data` wrote."""
     return (folder / DATA_REPORT_FILE).read_text(encoding="utf-8").strip()
 
 
 def baselines(scenarios: Scenarios) -> dict[str, dict[str, float]]:
-    """Return the means of two scorers that learn nothing, to compare every model with.
+    """Return the mean scores of two scorers that learn nothing, to compare models with.
 
-    `length` is ± the number of words, with the sign that fits the training pairs; `oracle` the gold
-    score itself.
+    `length` scores by the number of words, with the sign that fits the training pairs; `oracle` by
+    gold itself.
     """
     sign = _length_sign(scenarios.train)
     pair_sets = {"in_domain": scenarios.in_domain_pairs}

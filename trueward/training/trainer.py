@@ -1,4 +1,4 @@
-"""`RewardTrainer`: TRL's, with any objective, the right read-out, and nothing dropped silently."""
+"""`RewardTrainer`: TRL's trainer with any objective and the model's own read-out."""
 
 import logging
 from collections.abc import Iterator
@@ -59,8 +59,8 @@ class RewardTrainer(trl.RewardTrainer):
     """A drop-in for `trl.RewardTrainer` that minimises any Trueward objective.
 
     Takes TRL's arguments and columns, and `objective`: a string such as `"aplot + bsr"`, or an
-    `Objective`. Without it `args.objective` counts; without that, what TRL does: Bradley–Terry,
-    less the `margin` column where the data has one.
+    `Objective`. The default is `args.objective`, or else TRL's: Bradley–Terry, less the `margin`
+    column where the data has one.
 
     Raises:
         ModelError: the model has no head, two labels, or a PEFT wrapper that would lose the head.
@@ -155,7 +155,7 @@ class RewardTrainer(trl.RewardTrainer):
         return bool(self.accelerator.gather(votes).all())
 
     def _recheck_pad_token(self) -> None:
-        """Once more, now that TRL has set the chat template and the data is encoded."""
+        """Check the pad token again, after TRL has set the chat template and encoded the data."""
         before = self.processing_class.pad_token_id
         fit_pad_token(
             self.processing_class, unwrap(self.model), self.train_dataset, self.args, self._say
@@ -190,7 +190,7 @@ class RewardTrainer(trl.RewardTrainer):
         return encoded
 
     def prepare(self, dataset: Dataset, name: str) -> Dataset:
-        """Encode another set of pairs just as the training pairs were."""
+        """Encode another set of pairs as the training pairs were."""
         return self._prepare_dataset(dataset, self.processing_class, self.args, name)
 
     def _set_signature_columns_if_needed(self) -> None:
@@ -198,7 +198,7 @@ class RewardTrainer(trl.RewardTrainer):
         self._signature_columns: list[str] = columns
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> Any:
-        """Return a step's micro-batches; set its losses where the objective sees them as one."""
+        """Return a step's micro-batches; with an exact objective, prepare their losses."""
         batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
         self._losses = None
         if self._exact and len(batches) * self.accelerator.num_processes > 1:
@@ -219,10 +219,10 @@ class RewardTrainer(trl.RewardTrainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Any:
-        """Return the loss in nats: of the effective batch (`batch_objective`), or of this one.
+        """Return the loss in nats, of this micro-batch or of the effective batch.
 
-        Of an effective batch every micro-batch returns the whole's loss, with its own part of the
-        gradient.
+        With an exact objective (`batch_objective`) every micro-batch returns the loss of the
+        effective batch, with its own part of the gradient.
         """
         training = self.model.training
         if training and self._losses is not None:
@@ -249,8 +249,8 @@ class RewardTrainer(trl.RewardTrainer):
         self._record("train", rows, out)
 
     def _count_tokens(self, batches: list[PairBatch]) -> None:
-        own = torch.stack([batch["attention_mask"].sum() for batch in batches]).sum()
-        tokens = self.accelerator.gather(own.to(self.args.device)).sum().item()
+        count = torch.stack([batch["attention_mask"].sum() for batch in batches]).sum()
+        tokens = self.accelerator.gather(count.to(self.args.device)).sum().item()
         self._total_train_tokens += int(tokens) // self._tp_size
 
     def _record(self, mode: str, rows: Tensor, out: ObjectiveOutput) -> None:
@@ -270,7 +270,7 @@ class RewardTrainer(trl.RewardTrainer):
         super().log(logs, start_time)
 
     def record(self) -> FullCheckpointRecord:
-        """Return how the model was trained, in the words needed to score with it again."""
+        """Return the record of the training, with the settings that scoring needs."""
         return {
             "trueward": trueward.__version__,
             "objective": str(self.objective),
@@ -283,7 +283,7 @@ class RewardTrainer(trl.RewardTrainer):
         }
 
     def _save(
-        self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None
+        self, output_dir: str | None = None, state_dict: dict[str, Tensor] | None = None
     ) -> None:
         super()._save(output_dir, state_dict)
         if self.args.should_save:
