@@ -14,8 +14,7 @@ from safetensors.torch import load_file
 from transformers import TrainerCallback
 
 from trueward import Scorer
-from trueward.alignment import AlignSettings, Shaping, align
-from trueward.alignment import policy_training as run_module
+from trueward.alignment import AlignSettings, Shaping, align, policy_training
 from trueward.alignment.callbacks import StopOnNan
 from trueward.alignment.policy_training import read_prompts
 from trueward.errors import DataError, InputError, OutputExistsError, RunError
@@ -102,7 +101,7 @@ class Interrupts(TrainerCallback):
 def test_interrupted_and_resumed_is_the_same(settings, tmp_path, monkeypatch):
     whole = align(settings)
     broken = replace(settings, output_dir=str(tmp_path / "broken"))
-    build = run_module.rl_trainer
+    build = policy_training.rl_trainer
 
     def interrupted(*args):
         trainer = build(*args)
@@ -110,7 +109,7 @@ def test_interrupted_and_resumed_is_the_same(settings, tmp_path, monkeypatch):
         return trainer
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, "rl_trainer", interrupted)
+        patch.setattr(policy_training, "rl_trainer", interrupted)
         with pytest.raises(KeyboardInterrupt):
             align(broken)
     assert (tmp_path / "broken" / "checkpoint-3" / "align_state.json").is_file()
@@ -126,7 +125,7 @@ def test_stops_at_the_alarm_and_keeps_the_best(settings, monkeypatch, world):
     """A gold opposed to the proxy: what the policy learns, it loses."""
     scorer = Scorer.from_pretrained(world["reward_models"][0])
     monkeypatch.setattr(
-        run_module,
+        policy_training,
         "load_gold",
         lambda settings: lambda prompts, answers: [-r for r in scorer.score(prompts, answers)],
     )
@@ -145,12 +144,12 @@ class Spoils(TrainerCallback):
 
 
 def test_a_gradient_that_is_no_number_stops_the_run(settings, monkeypatch, tmp_path):
-    build = run_module.rl_trainer
+    build = policy_training.rl_trainer
 
     def spoiled(*args):
         return build(*args[:-1], (Spoils(), *args[-1]))
 
-    monkeypatch.setattr(run_module, "rl_trainer", spoiled)
+    monkeypatch.setattr(policy_training, "rl_trainer", spoiled)
     with pytest.raises(RunError, match=r"step 1: a gradient.*offending_batch\.json"):
         align(settings)
     saved = json.loads((tmp_path / "run" / "offending_batch.json").read_text())

@@ -10,8 +10,7 @@ from helpers import policy_world
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, TrainerCallback
 
-from trueward.alignment import AlignSettings, align
-from trueward.alignment import policy_training as run_module
+from trueward.alignment import AlignSettings, align, policy_training
 from trueward.alignment.trainers import load_arguments, rl_trainer, trainer_config
 from trueward.errors import InputError
 
@@ -42,9 +41,9 @@ def settings(tmp_path_factory):
 
 def test_values_and_the_reward_are_learnt(settings, tmp_path, monkeypatch):
     trainers = []
-    build = run_module.rl_trainer
+    build = policy_training.rl_trainer
     monkeypatch.setattr(
-        run_module, "rl_trainer", lambda *args: trainers.append(build(*args)) or trainers[0]
+        policy_training, "rl_trainer", lambda *args: trainers.append(build(*args)) or trainers[0]
     )
     training = TRAINING | {"max_steps": 48, "save_steps": 100}
     out = align(replace(settings, output_dir=str(tmp_path / "run"), training=training))
@@ -69,7 +68,7 @@ def test_resumes_exactly_from_a_checkpoint(settings, tmp_path, monkeypatch):
     whole = replace(settings, output_dir=str(tmp_path / "whole"), training=training)
     broken = replace(whole, output_dir=str(tmp_path / "broken"))
     expected = align(whole)
-    build = run_module.rl_trainer
+    build = policy_training.rl_trainer
 
     def interrupted(*args):
         trainer = build(*args)
@@ -77,7 +76,7 @@ def test_resumes_exactly_from_a_checkpoint(settings, tmp_path, monkeypatch):
         return trainer
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, "rl_trainer", interrupted)
+        patch.setattr(policy_training, "rl_trainer", interrupted)
         with pytest.raises(KeyboardInterrupt):
             align(broken)
     assert "value_head.weight" in load_file(

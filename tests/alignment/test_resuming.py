@@ -9,8 +9,15 @@ from helpers import policy_world
 from safetensors.torch import load_file
 from transformers import TrainerCallback
 
-from trueward.alignment import Alarm, AlignSettings, RewardFunction, Shaping, Watch, align
-from trueward.alignment import policy_training as run_module
+from trueward.alignment import (
+    Alarm,
+    AlignSettings,
+    RewardFunction,
+    Shaping,
+    Watch,
+    align,
+    policy_training,
+)
 from trueward.runs import last_checkpoint
 
 TRAINING = {
@@ -77,7 +84,7 @@ class DiesAfterSaving(TrainerCallback):
 
 def broken(settings, monkeypatch, callback):
     """Run until the callback breaks it off."""
-    build = run_module.rl_trainer
+    build = policy_training.rl_trainer
 
     def with_callback(*args):
         trainer = build(*args)
@@ -85,7 +92,7 @@ def broken(settings, monkeypatch, callback):
         return trainer
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, "rl_trainer", with_callback)
+        patch.setattr(policy_training, "rl_trainer", with_callback)
         with pytest.raises(KeyboardInterrupt):
             align(settings)
 
@@ -165,14 +172,14 @@ def test_a_checkpoint_at_the_end_is_not_trained_further(world, tmp_path, monkeyp
 
 def test_a_signal_in_the_last_step_is_no_interruption(world, tmp_path, monkeypatch):
     settings = replace(world, training=TRAINING | {"max_steps": 3}, output_dir=str(tmp_path / "a"))
-    build = run_module.rl_trainer
+    build = policy_training.rl_trainer
 
     def signalled(*args):
         trainer = build(*args)
         trainer.add_callback(SignalIn(3))
         return trainer
 
-    monkeypatch.setattr(run_module, "rl_trainer", signalled)
+    monkeypatch.setattr(policy_training, "rl_trainer", signalled)
     assert align(settings)["finished"] is True
 
 

@@ -11,8 +11,7 @@ import torch
 if __name__ == "__main__":
     torch.set_num_threads(1)
 
-from trueward.alignment import AlignSettings, Shaping, align
-from trueward.alignment import policy_training as run_module
+from trueward.alignment import AlignSettings, Shaping, align, policy_training
 from trueward.processes import leave_ranks
 
 TRAINING = {
@@ -29,8 +28,8 @@ TRAINING = {
 def main(folder, algorithm):
     """Each rank leaves its looks, its reward's moments and a digest of its weights."""
     trainers = []
-    build = run_module.rl_trainer
-    run_module.rl_trainer = lambda *args: trainers.append(build(*args)) or trainers[0]
+    build = policy_training.rl_trainer
+    policy_training.rl_trainer = lambda *args: trainers.append(build(*args)) or trainers[0]
     out = align(
         AlignSettings(
             algorithm=algorithm,

@@ -26,15 +26,6 @@ from trueward.settings import SamplingSettings
 from trueward.types import Row, Turns
 
 
-@dataclass(frozen=True)
-class PolicySamples:
-    """Responses of a policy to one prompt."""
-
-    texts: tuple[str, ...]
-    cut: int
-    """The number of those that ended at `max_new_tokens`."""
-
-
 class Policy:
     """A causal language model, sampled from its whole distribution (no top-k, no top-p).
 
@@ -83,8 +74,14 @@ class Policy:
             )
         return ids
 
-    def sample(self, prompt: Turns, row: int) -> PolicySamples:
-        """Draw the responses of a row: a function of settings, prompt and row. Raises as encode."""
+    def sample(self, prompt: Turns, row: int) -> tuple[list[str], int]:
+        """Draw a row's responses; return them, and how many ended at `max_new_tokens`.
+
+        They depend on settings, prompt and row number alone.
+
+        Raises:
+            DataError: as `encode`.
+        """
         ids = torch.tensor([self.encode(prompt)], device=self.model.device)
         devices = [] if self.model.device.type == "cpu" else [self.model.device]
         texts: list[str] = []
@@ -98,7 +95,7 @@ class Policy:
                 drawn = out[:, ids.shape[1] :].tolist()
                 cut += sum(self._ends.isdisjoint(response) for response in drawn)
                 texts += self.tokenizer.batch_decode(drawn, skip_special_tokens=True)
-        return PolicySamples(tuple(texts), cut)
+        return texts, cut
 
     def _generation_config(self) -> GenerationConfig:
         ends = sorted(self._ends)
@@ -150,11 +147,11 @@ class Sampler:
         def answer(numbers: Sequence[int], advance: Advance) -> list[Row]:
             rows: list[Row] = []
             for number in numbers:
-                drawn = policy.sample(turns[number], number)
-                row = {**prompts[number], "responses": list(drawn.texts), "cut": drawn.cut}
+                texts, cut = policy.sample(turns[number], number)
+                row = {**prompts[number], "responses": texts, "cut": cut}
                 if self.gold_world:
-                    row["gold"] = world_gold(prompts[number], drawn.texts, f"row {number}")
-                advance(len(drawn.texts))
+                    row["gold"] = world_gold(prompts[number], texts, f"row {number}")
+                advance(len(texts))
                 rows.append(row)
             return rows
 

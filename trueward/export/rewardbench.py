@@ -15,7 +15,7 @@ from trueward.export.transformers_4 import config_4, read_plain, save_tokenizer,
 from trueward.models import ADAPTER_FILE, checkpoint_file, pooling_of, read_object
 from trueward.runs import Run, RunKind, written_aside
 from trueward.scorer import RECORD_FILE, Scorer
-from trueward.types import Message, Turns
+from trueward.types import Message, Row, Turns
 
 Pair = dict[str, list[Message]]
 
@@ -47,11 +47,11 @@ class Exported:
 
     folder: Path
     changes: tuple[str, ...]
-    """Differences from the checkpoint, and what to know: one line each."""
+    """Differences from the checkpoint and notices, a line each."""
     command: str
     """The shell line that runs the target on it."""
     pairs: int | None = None
-    """Pairs converted, where data was given."""
+    """The number of pairs converted; None without data."""
 
 
 def export_for_rewardbench(
@@ -60,7 +60,8 @@ def export_for_rewardbench(
     """Write a checkpoint that `rewardbench` scores as `Scorer` does on the same messages.
 
     An adapter is merged, in float32, so that merging rounds nothing. `data` becomes the JSONL file
-    that `--load_json` reads. The package truncates nothing: over-length sequences score otherwise.
+    that `--load_json` reads. The package truncates nothing, so over-length sequences get other
+    scores.
 
     Raises:
         OutputExistsError: the folder holds something.
@@ -69,7 +70,7 @@ def export_for_rewardbench(
     """
     run = Run(folder, EXPORT_RUN)
     if overwrite and run.occupied():
-        read_record(folder)  # a damaged one is said so
+        read_object(str(folder), RECORD_FILE)  # ModelError for a damaged one
     run.claim(overwrite=overwrite)
     _check_model(checkpoint)
     read_in, report = read_pairs(data) if data is not None else (None, None)
@@ -82,7 +83,8 @@ def export_for_rewardbench(
         scorer.model = scorer.model.merge_and_unload()
     with written_aside(folder) as aside:
         changes += _save_model(scorer.model, aside) + save_tokenizer(scorer, aside)
-        write_plain(aside / RECORD_FILE, read_record(checkpoint) | {MARK: "rewardbench"})
+        record = read_object(checkpoint, RECORD_FILE) | {MARK: "rewardbench"}
+        write_plain(aside / RECORD_FILE, record)
         if read_in is not None:
             lines = (json.dumps(pair, ensure_ascii=False) + "\n" for pair in read_in)
             (aside / PAIRS_FILE).write_text("".join(lines), encoding="utf-8")
@@ -91,15 +93,6 @@ def export_for_rewardbench(
     changes += _over_length(scorer, read_in or [])
     command = _command(scorer.model, folder, with_data=data is not None)
     return Exported(folder, tuple(changes), command, None if read_in is None else len(read_in))
-
-
-def read_record(folder: str | Path) -> dict[str, Any]:
-    """Return what training or an export wrote beside a checkpoint; empty where there is nothing.
-
-    Raises:
-        ModelError: it is damaged.
-    """
-    return read_object(str(folder), RECORD_FILE)
 
 
 def _check_model(checkpoint: str) -> None:
@@ -127,8 +120,8 @@ def _save_model(model: Any, folder: Path) -> list[str]:
     before = read_plain(file)
     after = config_4(before)
     write_plain(file, after)
-    gone, new = sorted(set(before) - set(after)), sorted(set(after) - set(before))
-    return [f"config.json: {', '.join(gone)} became {', '.join(new)}"] if gone else []
+    old, new = sorted(set(before) - set(after)), sorted(set(after) - set(before))
+    return [f"config.json: {', '.join(old)} became {', '.join(new)}"] if old else []
 
 
 def _over_length(scorer: Scorer, pairs: list[Pair]) -> list[str]:
@@ -143,7 +136,7 @@ def _over_length(scorer: Scorer, pairs: list[Pair]) -> list[str]:
 
 
 def _command(model: Any, folder: Path, *, with_data: bool) -> str:
-    """Return the shell line; batches of one where padding left would move what the model reads."""
+    """Return the shell line; with batches of one where left padding would change the scores."""
     rotary = getattr(model.config, "rope_parameters", None) is not None
     words = ["rewardbench", f"--model={folder}"]
     if with_data:
@@ -158,8 +151,8 @@ def read_pairs(source: str) -> tuple[list[Pair], PairingReport]:
     """Return `{"chosen": messages, "rejected": messages}` of each pair; texts become messages.
 
     The package calls the turns of a prompt user and assistant in alternation, whatever their
-    roles, takes one response message, and knows no tools. Other conversations would be scored as
-    something else, and are refused.
+    roles, takes one response message, and knows no tools. Other conversations, which it would
+    change, are refused.
 
     Raises:
         DataError: no pairs there, or a conversation that the package would change.
@@ -171,7 +164,7 @@ def read_pairs(source: str) -> tuple[list[Pair], PairingReport]:
     return [_pair(row, f"{source}, pair {i}") for i, row in enumerate(rows)], report
 
 
-def _pair(row: dict[str, Any], where: str) -> Pair:
+def _pair(row: Row, where: str) -> Pair:
     for field in ("tools", "chat_template_kwargs"):
         if row.get(field):
             raise DataError(f"{where}, field {field!r}: rewardbench cannot take it; leave it out")

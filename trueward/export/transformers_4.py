@@ -1,8 +1,8 @@
-"""The files of transformers 5 in the words of transformers 4 (and still readable by 5).
+"""Configs and tokenizers of transformers 5 in the form of transformers 4, which 5 reads too.
 
-The tokenizer gives, from a chat template's text, the very ids that the model was trained on. Others
-render the template, then tokenize the text, and so put the tokenizer's own special tokens
-([CLS] … [SEP], BOS) around what it wrote. Which of its forms gives our ids is found by trying.
+Other programs render the chat template, then tokenize the text, which puts the tokenizer's own
+special tokens ([CLS] … [SEP], BOS) around it. Several forms of template and tokenizer are tried
+until one gives the ids that the model was trained on.
 """
 
 import copy
@@ -21,14 +21,14 @@ from trueward.types import Message
 ROPE_NAMES = {
     "gpt_neox": {"rope_theta": "rotary_emb_base", "partial_rotary_factor": "rotary_pct"},
 }
-"""Models whose config called a rotary parameter otherwise."""
+"""Names of rotary parameters in version 4, of models that have their own."""
 ROPE_NAMES_BY_LAYER = {
     "modernbert": {
         "full_attention": "global_rope_theta",
         "sliding_attention": "local_rope_theta",
     },
 }
-"""Models with a rotary base for each kind of layer."""
+"""Names in version 4 of the rotary base of each kind of layer."""
 INPUTS = ["input_ids", "attention_mask"]
 TEXT_TEMPLATE = """\
 {%- set prompt = messages[:-1] %}
@@ -56,7 +56,7 @@ PROBES: tuple[list[str], ...] = (
 
 
 def save_tokenizer(scorer: Scorer, folder: Path) -> list[str]:
-    """Save the tokenizer for transformers 4; return what was changed, one line each.
+    """Save the tokenizer for transformers 4; return its changes, a line each.
 
     Raises:
         ModelError: it has no `tokenizer.json`, or no form of it gives our ids.
@@ -66,7 +66,7 @@ def save_tokenizer(scorer: Scorer, folder: Path) -> list[str]:
         tokenizer.chat_template = template
         _save(tokenizer, folder, own_tokens=own_tokens)
         if _same_ids(PreTrainedTokenizerFast.from_pretrained(folder), scorer):
-            return _said(scorer, template, own_tokens=own_tokens)
+            return _changes(scorer, template, own_tokens=own_tokens)
     raise ModelError(
         "the chat template's text, tokenized, does not give the ids that the model was trained "
         "on, with or without the tokenizer's own special tokens; change the chat template"
@@ -114,15 +114,15 @@ def _same_ids(tokenizer: Any, scorer: Scorer) -> bool:
     return True
 
 
-def _said(scorer: Scorer, template: str, *, own_tokens: bool) -> list[str]:
-    said = ["tokenizer_config.json: tokenizer_class PreTrainedTokenizerFast, no token_type_ids"]
+def _changes(scorer: Scorer, template: str, *, own_tokens: bool) -> list[str]:
+    changes = ["tokenizer_config.json: tokenizer_class PreTrainedTokenizerFast, no token_type_ids"]
     if scorer.text:
-        said.append("chat_template.jinja: joins prompt and response as text, as in training")
+        changes.append("chat_template.jinja: joins prompt and response as text, as in training")
     elif template != scorer.encoder.tokenizer.get_chat_template():
-        said.append("chat_template.jinja: writes the special token that the tokenizer added")
+        changes.append("chat_template.jinja: writes the special token that the tokenizer added")
     if not own_tokens:
-        said.append("tokenizer.json: no post_processor, the chat template writes special tokens")
-    return said
+        changes.append("tokenizer.json: no post_processor, the chat template writes special tokens")
+    return changes
 
 
 def config_4(config: dict[str, Any]) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def config_4(config: dict[str, Any]) -> dict[str, Any]:
     scaled, `rope_scaling`.
 
     Raises:
-        ModelError: rotary positions that version 4 has no words for.
+        ModelError: version 4 cannot express the rotary positions.
     """
     config = dict(config)
     if "dtype" in config:
@@ -183,6 +183,6 @@ def read_plain(file: Path) -> dict[str, Any]:
     return dict(json.loads(file.read_text(encoding="utf-8")))
 
 
-def write_plain(file: Path, document: Mapping[str, Any]) -> None:
+def write_plain(file: Path, document: Mapping[str, object]) -> None:
     """Write a JSON object as `transformers` does."""
     file.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

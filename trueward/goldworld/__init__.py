@@ -1,12 +1,6 @@
 """The embedded gold world: prompts, writers and a gold reward that is known exactly."""
 
-from trueward.goldworld.gold import (
-    GoldBreakdown,
-    gold_reward,
-    judge,
-    score_text,
-    word_count,
-)
+from trueward.goldworld.gold import GoldBreakdown, gold_reward, judge, score_text
 from trueward.goldworld.scenarios import (
     DescribedAnswer,
     DescribedPrompt,
@@ -53,6 +47,5 @@ __all__ = [
     "score_text",
     "train_tasks",
     "train_writers",
-    "word_count",
     "write",
 ]

@@ -96,11 +96,6 @@ def judge(task: Task, response: str) -> GoldBreakdown:
     )
 
 
-def word_count(text: str) -> int:
-    """Return the number of words of a text, punctuation apart."""
-    return sum(token[0].isalnum() for token in _TOKEN.findall(text))
-
-
 def _sentences(response: str) -> list[list[str]]:
     parts = (_TOKEN.findall(part) for part in _SENTENCE.split(response.lower()))
     return [tokens for tokens in parts if tokens]
