@@ -52,6 +52,11 @@ class RunError(TruewardError, RuntimeError):
     """A run that began could not go on."""
 
 
+def reason(error: Exception) -> str:
+    """Return the first line of another library's error, or its class where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def nearest(name: str, valid: list[str]) -> str:
     """Return the end of an error message: the nearest valid names, or all of them."""
     close = get_close_matches(name, valid, n=3, cutoff=0.5)

@@ -12,7 +12,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from trueward.data import Encoder
 from trueward.data.messages import as_messages, as_text, check_text
-from trueward.errors import DataError, InputError, ModelError
+from trueward.errors import DataError, InputError, ModelError, reason
 from trueward.files import JsonField
 from trueward.models import (
     load_reward_model,
@@ -112,8 +112,7 @@ class Scorer:
         try:
             tokenizer = AutoTokenizer.from_pretrained(path)
         except (OSError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise ModelError(f"cannot read a tokenizer at {path!r}: {reason}") from error
+            raise ModelError(f"cannot read a tokenizer at {path!r}: {reason(error)}") from error
         model.to(device or torch.accelerator.current_accelerator() or "cpu")
         return cls(model, tokenizer, **{**as_trained(path), **settings})
 

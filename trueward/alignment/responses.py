@@ -42,7 +42,7 @@ class ScoredPrompts:
         return [len(row) for row in next(iter(self.proxies.values()))]
 
 
-def read_scores(source: str, label: str = PROXY) -> ScoredPrompts:
+def read_scores(source: str) -> ScoredPrompts:
     """Read rows `{prompt, proxy: [numbers], gold: [numbers]}`: JSONL, or what `load_rows` reads.
 
     Raises:
@@ -54,7 +54,7 @@ def read_scores(source: str, label: str = PROXY) -> ScoredPrompts:
         names.append(_prompt_digest(fields, where))
         proxy.append(_numbers(fields, PROXY, where))
         gold.append(_numbers(fields, "gold", where, like=(PROXY, len(proxy[-1]))))
-    return ScoredPrompts(tuple(names), {label: tuple(proxy)}, tuple(gold))
+    return ScoredPrompts(tuple(names), {PROXY: tuple(proxy)}, tuple(gold))
 
 
 def join_rewards(files: Mapping[str, str]) -> ScoredPrompts:

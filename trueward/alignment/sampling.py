@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from trueward.data import Encoder
 from trueward.data.messages import as_messages, as_text, checked_turns
-from trueward.errors import DataError, ModelError
+from trueward.errors import DataError, ModelError, reason
 from trueward.evaluate.scoring import model_digest
 from trueward.goldworld import (
     Task,
@@ -42,8 +42,7 @@ class Policy:
                 path, dtype=getattr(torch, settings.dtype), use_safetensors=True
             )
         except (OSError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise ModelError(f"cannot read a policy at {path!r}: {reason}") from error
+            raise ModelError(f"cannot read a policy at {path!r}: {reason(error)}") from error
         accelerator = torch.accelerator.current_accelerator()
         self.model = model.to(device or accelerator or "cpu").eval()
         self.settings = settings

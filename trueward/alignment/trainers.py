@@ -22,7 +22,7 @@ from trl.trainer.utils import add_fused_lm_head, create_model_from_path
 
 from trueward.alignment import token_math
 from trueward.alignment.reward_function import RewardFunction
-from trueward.errors import InputError, ModelError, nearest
+from trueward.errors import InputError, ModelError, nearest, reason
 
 HEAD = "value_head"
 _DEFAULTS: Mapping[str, object] = {
@@ -216,7 +216,7 @@ def trainer_config(algorithm: str, training: Mapping[str, object], folder: str) 
     try:
         return kind(**values)
     except (TypeError, ValueError, ImportError) as error:
-        raise InputError(f"{kind.__name__}: {str(error).strip().splitlines()[0]}") from error
+        raise InputError(f"{kind.__name__}: {reason(error)}") from error
 
 
 def _check_fields(kind: type, training: Mapping[str, object]) -> None:
@@ -259,7 +259,7 @@ def rl_trainer(
             processing_class=policy_tokenizer(policy),
         )
     except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{algorithm}: {str(error).strip().splitlines()[0]}") from error
+        raise InputError(f"{algorithm}: {reason(error)}") from error
 
 
 def policy_tokenizer(policy: str) -> Any:
@@ -271,8 +271,7 @@ def policy_tokenizer(policy: str) -> Any:
     try:
         return AutoTokenizer.from_pretrained(policy, truncation_side="left", padding_side="left")
     except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ModelError(f"cannot read a policy at {policy!r}: {reason}") from error
+        raise ModelError(f"cannot read a policy at {policy!r}: {reason(error)}") from error
 
 
 def reference_of(policy: str, trainer: Any) -> Any | None:

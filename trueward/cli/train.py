@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from trueward.cli import Outcome
 from trueward.cli.flags import read_config
-from trueward.errors import InputError
+from trueward.errors import InputError, reason
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -132,7 +132,7 @@ def _job(args: argparse.Namespace) -> "Job":
             for kind in types
         ]
     except (TypeError, ValueError) as error:
-        raise InputError(str(error).strip().splitlines()[0]) from error
+        raise InputError(reason(error)) from error
     script, training, model = built
     return Job(script, training, model, frozenset(explicit | config.keys()))
 

@@ -10,7 +10,7 @@ import torch
 from transformers import AutoConfig
 
 from trueward.data import PairingReport, load_rows, to_messages, to_pairs
-from trueward.errors import DataError, ModelError
+from trueward.errors import DataError, ModelError, reason
 from trueward.export.transformers_4 import config_4, read_plain, save_tokenizer, write_plain
 from trueward.models import ADAPTER_FILE, checkpoint_file, pooling_of, read_object
 from trueward.runs import Run, RunKind, written_aside
@@ -99,8 +99,7 @@ def _check_model(checkpoint: str) -> None:
     try:
         config = AutoConfig.from_pretrained(checkpoint)
     except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ModelError(f"cannot read a model at {checkpoint!r}: {reason}") from error
+        raise ModelError(f"cannot read a model at {checkpoint!r}: {reason(error)}") from error
     if config.model_type not in MODEL_TYPES:
         raise ModelError(
             f"{checkpoint} is a {config.model_type}, for which transformers 4.51.0, pinned by "

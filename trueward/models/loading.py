@@ -18,7 +18,7 @@ from transformers import (
 from transformers.utils import cached_file
 from transformers.utils import logging as transformers_logging
 
-from trueward.errors import ModelError
+from trueward.errors import ModelError, reason
 from trueward.models.head import (
     apply_pooling,
     freeze_bias,
@@ -175,7 +175,7 @@ def checkpoint_file(path: str, name: str, **hub: Any) -> Path | None:
     try:
         found = cached_file(path, name, _raise_exceptions_for_missing_entries=False, **hub)
     except OSError as error:
-        raise ModelError(f"cannot read {name} of {path!r}: {_reason(error)}") from error
+        raise ModelError(f"cannot read {name} of {path!r}: {reason(error)}") from error
     return None if found is None else Path(found)
 
 
@@ -206,7 +206,7 @@ def _read_config(path: str, kwargs: dict[str, Any]) -> Any:
     try:
         return AutoConfig.from_pretrained(path, **hub)
     except (OSError, ValueError) as error:
-        raise ModelError(f"cannot read a model at {path!r}: {_reason(error)}") from error
+        raise ModelError(f"cannot read a model at {path!r}: {reason(error)}") from error
 
 
 def _load(path: str, config: Any, kwargs: dict[str, Any]) -> tuple[PreTrainedModel, set[str]]:
@@ -218,7 +218,7 @@ def _load(path: str, config: Any, kwargs: dict[str, Any]) -> tuple[PreTrainedMod
             path, config=config, output_loading_info=True, **kwargs
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ModelError(f"cannot load {path!r} as a reward model: {_reason(error)}") from error
+        raise ModelError(f"cannot load {path!r} as a reward model: {reason(error)}") from error
     finally:
         transformers_logging.set_verbosity(level)
     return model, set(info["missing_keys"])
@@ -303,11 +303,7 @@ def _put_on(model: PreTrainedModel, path: str, hub: dict[str, Any]) -> Any:
 
 
 def _unreadable_adapter(path: str, error: Exception) -> ModelError:
-    return ModelError(f"cannot load the adapter {path!r}: {_reason(error)}")
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return ModelError(f"cannot load the adapter {path!r}: {reason(error)}")
 
 
 def _possible_endings(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> set[int]:

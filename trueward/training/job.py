@@ -14,7 +14,7 @@ from transformers import ProgressCallback
 from transformers.trainer_utils import IntervalStrategy
 
 from trueward.data import load_rows, to_pairs
-from trueward.errors import InputError, MissingSplitError, TruewardError
+from trueward.errors import InputError, MissingSplitError, TruewardError, reason
 from trueward.goldworld import BASE_PATH, WorldConfig, build_scenarios
 from trueward.objectives import objective
 from trueward.processes import from_first, quiet_but_first
@@ -245,7 +245,7 @@ def _trainer(job: Job, data: JobData) -> RewardTrainer:
     except TruewardError:
         raise
     except (ValueError, TypeError, ImportError, OSError) as error:  # what libraries refuse
-        raise InputError(str(error).strip().splitlines()[0]) from error
+        raise InputError(reason(error)) from error
 
 
 def _evaluation_pairs(trainer: RewardTrainer) -> EncodedPrompts:

@@ -16,7 +16,7 @@ from transformers.trainer_callback import PrinterCallback
 
 from trueward.data import Encoder, encode_groups
 from trueward.diagnostics import accuracy_when_shorter_chosen, length_correlation, split_norms
-from trueward.errors import InputError
+from trueward.errors import InputError, reason
 from trueward.metrics import kendall_per_prompt, pair_accuracy, steps_to_accuracy
 from trueward.models import head_norm, score_sequences
 from trueward.results import RunResult, Scatter, Scores, SplitNorms
@@ -121,7 +121,7 @@ def run_config(
     try:
         return RewardConfig(**{**defaults, **training})
     except (TypeError, ValueError) as error:
-        raise InputError(f"training: {str(error).splitlines()[0]}") from error
+        raise InputError(f"training: {reason(error)}") from error
 
 
 def _curve(history: list[dict[str, float]]) -> dict[str, list[float]]:

@@ -18,7 +18,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from trueward.data import DEFAULT_CHAT_TEMPLATE
-from trueward.errors import InputError, ModelError, ObjectiveError
+from trueward.errors import InputError, ModelError, ObjectiveError, reason
 from trueward.models import (
     ensure_distinct_pad,
     head_modules,
@@ -110,9 +110,8 @@ def load_tokenizer(path: str, args: RewardConfig) -> PreTrainedTokenizerBase:
             path, revision=revision, trust_remote_code=args.trust_remote_code
         )
     except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
         raise ModelError(
-            f"no tokenizer found with {path!r}: {reason}; pass processing_class"
+            f"no tokenizer found with {path!r}: {reason(error)}; pass processing_class"
         ) from error
 
 
