@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from trueward.alignment import Shaping
-from trueward.alignment.callbacks import KlControl, adapted, check_beta
+from trueward.alignment.callbacks import KlControl, check_beta, next_beta
 from trueward.errors import InputError
 
 
@@ -19,7 +19,7 @@ from trueward.errors import InputError
     ],
 )
 def test_by_hand(kl, expected):
-    assert adapted(0.05, kl, 64, target=6.0, horizon=1000) == pytest.approx(expected, rel=1e-12)
+    assert next_beta(0.05, kl, 64, target=6.0, horizon=1000) == pytest.approx(expected, rel=1e-12)
 
 
 def test_a_step_counts_the_answers_drawn_in_it():

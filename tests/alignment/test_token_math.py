@@ -10,11 +10,11 @@ from trueward.alignment.token_math import (
     advantages,
     k1,
     k3,
-    over_answers,
+    mean_over_answers,
     policy_loss,
     token_rewards,
     value_loss,
-    whitened,
+    whiten,
 )
 
 POLICY, REFERENCE = np.array([0.5, 0.3, 0.2]), np.array([0.25, 0.25, 0.5])
@@ -26,7 +26,7 @@ def test_by_hand():
     expected = [[0.5 - 1 + math.log(2), 0.0], [4 - 1 - math.log(4), math.exp(-9) - 1 + 9]]
     assert k3(ratio).tolist() == [pytest.approx(row) for row in expected]
     mask = torch.tensor([[True, True], [True, False]])
-    assert over_answers(k1(ratio), mask) == pytest.approx((math.log(2) - math.log(4)) / 2)
+    assert mean_over_answers(k1(ratio), mask) == pytest.approx((math.log(2) - math.log(4)) / 2)
 
 
 @pytest.mark.parametrize("estimator", [k1, k3])
@@ -102,7 +102,7 @@ def test_advantages_are_torchrls():
 
 
 def test_whitening_sees_no_padding():
-    got = whitened(t([1, 3, 5], [7, 9, 1e9]), MASK)
+    got = whiten(t([1, 3, 5], [7, 9, 1e9]), MASK)
     expected = (np.array([1, 3, 5, 7, 9]) - 5) / np.std([1, 3, 5, 7, 9])
     assert got[MASK.bool()].tolist() == pytest.approx(expected, abs=1e-6)
     assert got[1, 2] == 0

@@ -3,7 +3,7 @@ import pytest
 
 from trueward.alignment import alarms
 from trueward.alignment.policy_training import gold_fit
-from trueward.alignment.watch import Point, best, norm_range
+from trueward.alignment.watch import Point, best_look, norm_range
 from trueward.errors import DataError
 
 NOISE = np.random.default_rng(0).normal(0, 0.1, (20, 40))
@@ -37,7 +37,7 @@ def test_gold_that_falls_while_the_proxy_rises():
     (alarm,) = alarms(points)
     assert (alarm.kind, alarm.step) == ("gold_falls", 3)
     assert "step 1" in alarm.message
-    assert best(points).step == 1
+    assert best_look(points).step == 1
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_norms_need_no_gold():
     points = [point(i, float(i), outside=o) for i, o in enumerate([0.0, 0.3, 0.2, 0.3, 0.4])]
     assert alarms(points[:4]) == ()
     assert [(a.kind, a.step) for a in alarms(points)] == [("norms_drift", 4)]
-    assert best(points).step == 2
+    assert best_look(points).step == 2
 
 
 def test_norms_that_were_outside_at_the_start_must_leave_further():
@@ -69,7 +69,7 @@ def test_norms_that_were_outside_at_the_start_must_leave_further():
     assert alarm.step == 5
     assert "50% of answers" in alarm.message
     assert "30% at the start" in alarm.message
-    assert best(points).step == 3
+    assert best_look(points).step == 3
 
 
 def test_the_usual_range_is_the_central_98_percent():

@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 from trueward import Scorer
 from trueward.alignment import AlignSettings
-from trueward.alignment.demo import PolicyRecipe, world_policy
+from trueward.alignment.demo import PolicyRecipe, train_world_policy
 from trueward.alignment.policy_training import load_gold, load_scorers, usual_norms
 from trueward.errors import DataError
 from trueward.goldworld import (
@@ -44,10 +44,10 @@ def test_supervision_brings_the_policy_nearer_to_the_writers(tmp_path):
     tasks = list(train_tasks(WorldConfig(train_prompts=150)).values())[:12]
     writers = train_writers(1.0)
     texts = [(format_prompt(t), sample_responses(t, 1, 7, writers)[0][0]) for t in tasks]
-    path = world_policy(tmp_path / "policy", PolicyRecipe(16, 16, learning_rate=2e-4))
+    path = train_world_policy(tmp_path / "policy", PolicyRecipe(16, 16, learning_rate=2e-4))
     assert nats(path, texts) < nats(BASE_PATH, texts)
     before = (path / "model.safetensors").stat().st_mtime_ns
-    assert world_policy(tmp_path / "policy") == path
+    assert train_world_policy(tmp_path / "policy") == path
     assert (path / "model.safetensors").stat().st_mtime_ns == before
 
 

@@ -25,8 +25,8 @@ from trueward.goldworld import (
     format_prompt,
 )
 from trueward.goldworld.pretrain import (
+    LossPoint,
     PretrainConfig,
-    Progress,
     batches,
     pretrain,
     response_loss,
@@ -120,7 +120,7 @@ def test_pretraining_is_deterministic_and_learns() -> None:
     config = PretrainConfig(steps=6, batch_size=8, warmup_steps=2)
     runs = []
     for _ in range(2):
-        points: list[Progress] = []
+        points: list[LossPoint] = []
         model, _ = pretrain(config, points.append, every=4)
         runs.append((points, model.model.embed_tokens.weight))
     assert [point.step for point in runs[0][0]] == [4, 6]

@@ -30,7 +30,7 @@ BOUND = 0.2
 KL, LENGTH = "kl", "completions/mean_length"
 
 
-def adapted(beta: float, kl: float, answers: int, *, target: float, horizon: float) -> float:
+def next_beta(beta: float, kl: float, answers: int, *, target: float, horizon: float) -> float:
     """Return the next β, which follows the KL so that a policy stays near a target distance.
 
     After each optimizer step that drew answers, with n of them,
@@ -76,7 +76,7 @@ class KlControl(TrainerCallback):
         kls, lengths = (self._measured(name)[seen:] for name, seen in self._seen.items())
         if self.shaping.kl_target is None or not lengths:
             return
-        self.trainer.beta = adapted(
+        self.trainer.beta = next_beta(
             self.trainer.beta,
             float(np.mean(kls) * np.mean(lengths)),
             args.generation_batch_size * len(lengths),
@@ -114,7 +114,7 @@ class StopOnNan(TrainerCallback):
         if args.fp16:
             return
         gradients = (p.grad for p in model.parameters() if p.grad is not None)
-        if on_any_rank(not all(bool(torch.isfinite(_own(g)).all()) for g in gradients)):
+        if on_any_rank(not all(bool(torch.isfinite(_local_gradient(g)).all()) for g in gradients)):
             self._stop("a gradient", state.global_step + 1)
 
     def on_log(
@@ -136,7 +136,7 @@ class StopOnNan(TrainerCallback):
         )
 
 
-def _own(gradient: Any) -> torch.Tensor:
+def _local_gradient(gradient: Any) -> torch.Tensor:
     """Return this rank's part of a gradient, which may be sharded."""
     own: torch.Tensor = gradient.to_local() if hasattr(gradient, "to_local") else gradient
     return own

@@ -13,7 +13,7 @@ from scipy.linalg import block_diag
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from trueward.alignment.policy_training import WORLD, align, run_of
+from trueward.alignment.policy_training import WORLD, align, align_run
 from trueward.errors import InputError
 from trueward.files import write_text
 from trueward.goldworld import (
@@ -157,7 +157,7 @@ class DemoTraining:
         Raises:
             OutputExistsError: it was run with other settings.
         """
-        run = run_of(self.settings)
+        run = align_run(self.settings)
         document = run.document()
         if document is None:
             return None
@@ -174,7 +174,7 @@ def prepare(job: tuple[Path, DemoRecipe]) -> None:
     """Write the files that all runs share: the policy, its prompts, the reward models' pairs."""
     _be_quiet_on_one_thread()
     folder, recipe = job
-    world_policy(folder / "policy", recipe.policy)
+    train_world_policy(folder / "policy", recipe.policy)
     tasks = train_tasks(WorldConfig()).values()
     _write_rows(({"prompt": format_prompt(task)} for task in tasks), folder / "prompts.jsonl")
     pairs = build_scenarios(WorldConfig()).train.select_columns(["prompt", "chosen", "rejected"])
@@ -209,7 +209,7 @@ def _write_rows(rows: Iterable[Row], path: Path) -> None:
     write_text("".join(json.dumps(row) + "\n" for row in rows), path)
 
 
-def world_policy(folder: Path, recipe: PolicyRecipe | None = None) -> Path:
+def train_world_policy(folder: Path, recipe: PolicyRecipe | None = None) -> Path:
     """Train the world's policy into `folder`, unless it is there; a minute on a CPU core.
 
     The packaged base learns to answer as the eight training writers do, their spurious cue

@@ -23,15 +23,15 @@ from trueward.alignment.callbacks import (
     train,
 )
 from trueward.alignment.reward_function import REFERENCE, RewardFunction
-from trueward.alignment.trainers import reference_of, rl_trainer, trainer_config
+from trueward.alignment.trainers import load_reference, rl_trainer, trainer_config
 from trueward.alignment.watch import (
     Gold,
     NormRange,
     Point,
     Watch,
-    best,
+    best_look,
+    hidden_norms,
     norm_range,
-    norms_of,
     trl_draw,
 )
 from trueward.data import load_rows, to_pairs
@@ -63,7 +63,7 @@ KIND = RunKind(
 )
 
 
-def run_of(settings: AlignSettings) -> Run:
+def align_run(settings: AlignSettings) -> Run:
     """Return the run that these settings describe, in its output folder."""
     return Run(Path(settings.output_dir), KIND)
 
@@ -80,7 +80,7 @@ def align(settings: AlignSettings) -> AlignDocument:
         RunError: a reward, gradient or loss is not a number; the batch is saved.
         KeyboardInterrupt: stopped by a signal, with a checkpoint to go on from.
     """
-    folder, claim = Path(settings.output_dir), run_of(settings).claim
+    folder, claim = Path(settings.output_dir), align_run(settings).claim
     from_first(lambda: claim(settings.identity()))  # before the first rank writes there
     fields = {"seed": settings.seed, **settings.training}
     args = trainer_config(settings.algorithm, fields, settings.output_dir)
@@ -115,7 +115,7 @@ def align(settings: AlignSettings) -> AlignDocument:
         trainer.remove_callback(noisy)
     control.trainer = trainer
     watch.beta = lambda: trainer.beta
-    watch.draw = trl_draw(trainer, reference_of(settings.policy, trainer))
+    watch.draw = trl_draw(trainer, load_reference(settings.policy, trainer))
     watch.keep = lambda: trainer.save_model(str(folder / BEST))
     watch.changed = lambda watch: _write(watch, settings, finished=False)
     checkpoint = last_checkpoint(folder, STATE_FILE)
@@ -213,7 +213,7 @@ def usual_norms(settings: AlignSettings, scorer: Scorer) -> NormRange | None:
         raise DataError(f"{settings.norm_data}: expected pairs of text or messages, got token ids")
     pairs = pairs.select(range(min(NORM_PAIRS, len(pairs))))
     responses = [list(pair) for pair in zip(pairs["chosen"], pairs["rejected"], strict=True)]
-    return norm_range(norms_of(scorer.read_groups(pairs["prompt"], responses)), "training data")
+    return norm_range(hidden_norms(scorer.read_groups(pairs["prompt"], responses)), "training data")
 
 
 def _write(watch: Watch, settings: AlignSettings, *, finished: bool) -> AlignDocument:
@@ -229,7 +229,7 @@ def align_document(
     watch: Watch, settings: Mapping[str, object], environment: Mapping[str, str], finished: bool
 ) -> AlignDocument:
     """Return the document of `align.json` after the looks so far."""
-    top = best(watch.points)
+    top = best_look(watch.points)
     return {
         "schema": "trueward.align/1",
         "settings": plain(settings),

@@ -29,7 +29,7 @@ def k3(log_ratio: Tokens) -> Tokens:
     return torch.expm1(-log_ratio) + log_ratio
 
 
-def over_answers(values: Tokens, mask: Bool[Tensor, "answers tokens"]) -> float:
+def mean_over_answers(values: Tokens, mask: Bool[Tensor, "answers tokens"]) -> float:
     """Return the mean over answers of each answer's sum over its own tokens."""
     return float(values.double().masked_fill(~mask, 0.0).sum(dim=1).mean())
 
@@ -67,7 +67,7 @@ def advantages(
     return advantage, advantage + values
 
 
-def whitened(values: Tokens, mask: Tokens) -> Tokens:
+def whiten(values: Tokens, mask: Tokens) -> Tokens:
     """Return values with mean 0 and population deviation 1 over unpadded tokens; 0 on padding."""
     mean = masked_mean(values, mask)
     variance = masked_mean((values - mean) ** 2, mask)

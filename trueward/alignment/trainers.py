@@ -133,7 +133,7 @@ class PPOTrainer(trl.RLOOTrainer):
             **batch,
             "old_token_logps": logps,
             "old_values": values * mask,
-            "advantages": token_math.whitened(advantages, mask),
+            "advantages": token_math.whiten(advantages, mask),
             "returns": returns,
         }
 
@@ -274,7 +274,7 @@ def policy_tokenizer(policy: str) -> Any:
         raise ModelError(f"cannot read a policy at {policy!r}: {reason(error)}") from error
 
 
-def reference_of(policy: str, trainer: Any) -> Any | None:
+def load_reference(policy: str, trainer: Any) -> Any | None:
     """Return the starting policy, to measure KL, where the trainer holds none because β = 0."""
     if trainer.ref_model is not None or hasattr(trainer.model, "peft_config"):
         return None

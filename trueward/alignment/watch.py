@@ -17,7 +17,7 @@ from transformers import TrainerCallback
 from trl.trainer.utils import pad, use_adapter
 
 from trueward.alignment.reward_function import combine
-from trueward.alignment.token_math import k1, k3, over_answers
+from trueward.alignment.token_math import k1, k3, mean_over_answers
 from trueward.errors import DataError, RunError
 from trueward.scorer import Rewards, Scorer
 from trueward.settings import Shaping
@@ -70,7 +70,7 @@ def trl_draw(trainer: Any, reference: Any | None = None) -> Draw:
                 answers = trainer._generate_single_turn(*tokenized, 1)[0]
             else:
                 answers = trainer._generate_single_turn(*tokenized)
-            ids, attention = _joined(tokenized[0], answers, trainer)
+            ids, attention = _pad_and_join(tokenized[0], answers, trainer)
             width = max(map(len, answers))
 
             def read(model: Any, entropy: bool = False) -> Any:
@@ -119,7 +119,7 @@ def _reference_adapter(trainer: Any) -> Any:
     return use_adapter(policy, adapter_name="ref" if "ref" in policy.peft_config else None)
 
 
-def _joined(
+def _pad_and_join(
     prompts: list[list[int]], answers: list[list[int]], trainer: Any
 ) -> tuple[Tensor, Tensor]:
     """Return ids of prompts padded left and answers padded right, and their attention mask."""
@@ -196,7 +196,7 @@ def measure(
     golds = gold(prompts, answers.completions) if gold else []
     if not np.isfinite(golds).all():
         raise RunError(f"step {step}: the gold of a watched answer is not a number: {golds}")
-    norms = norms_of(read[0])
+    norms = hidden_norms(read[0])
     usual = usual or norm_range(norms, "starting policy")
     ratio = answers.logps - answers.reference_logps
     tokens = answers.mask.sum()
@@ -204,8 +204,8 @@ def measure(
         step=step,
         proxy=float(proxies.mean()),
         gold=float(np.mean(golds)) if golds else None,
-        kl_k1=over_answers(k1(ratio), answers.mask),
-        kl_k3=over_answers(k3(ratio), answers.mask),
+        kl_k1=mean_over_answers(k1(ratio), answers.mask),
+        kl_k3=mean_over_answers(k3(ratio), answers.mask),
         length=float(tokens / len(answers.completions)),
         entropy=float(answers.entropy.masked_fill(~answers.mask, 0.0).sum() / tokens),
         truncated=float(np.mean(answers.truncated)),
@@ -216,7 +216,7 @@ def measure(
     ), usual
 
 
-def norms_of(read: Rewards) -> Float[ndarray, " responses"]:
+def hidden_norms(read: Rewards) -> Float[ndarray, " responses"]:
     """Return ‖h‖ of each response, before the final norm where there is one."""
     hidden = read.hidden if read.before_norm is None else read.before_norm
     return np.asarray(np.linalg.norm(hidden.double().numpy(), axis=1))
@@ -264,7 +264,7 @@ def alarms(points: Sequence[Point]) -> tuple[Alarm, ...]:
     return tuple(alarm for alarm in first if alarm is not None)
 
 
-def best(points: Sequence[Point]) -> Point:
+def best_look(points: Sequence[Point]) -> Point:
     """Return the look with most gold; without gold, that with most proxy reward and usual norms."""
     if points[0].gold is not None:
         return max(points, key=lambda p: p.gold or 0.0)
@@ -285,7 +285,7 @@ def _first_alarm(
 
 
 def _gold_falls(points: Sequence[Point]) -> str | None:
-    last, top = points[-1], best(points)
+    last, top = points[-1], best_look(points)
     if last.gold is None or last is top or last.proxy <= top.proxy:
         return None
     lost = np.subtract(top.gold_each, last.gold_each)
@@ -361,7 +361,7 @@ class Watch(TrainerCallback):
             begin = time.perf_counter()
             self._measure(step)
             self.seconds += time.perf_counter() - begin
-            if best(self.points) is self.points[-1]:
+            if best_look(self.points) is self.points[-1]:
                 self.keep()
             self.changed(self)
         return self.stopped

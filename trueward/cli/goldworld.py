@@ -14,7 +14,7 @@ from trueward.cli import Outcome
 
 if TYPE_CHECKING:
     from trueward.goldworld import DescribedAnswer, DescribedPrompt
-    from trueward.goldworld.pretrain import PretrainConfig, Progress
+    from trueward.goldworld.pretrain import LossPoint, PretrainConfig
 
 SUMMARY = "look at the embedded gold world, or pretrain its base model"
 EXAMPLE = "trueward goldworld describe"
@@ -91,7 +91,7 @@ def _pretrain(args: argparse.Namespace) -> Outcome:
         config = replace(config, steps=args.steps)
     console, curve = Console(stderr=True), []
 
-    def report(progress: "Progress") -> None:
+    def report(progress: "LossPoint") -> None:
         curve.append(asdict(progress))
         console.print(
             f"step {progress.step:>5}/{progress.steps}  loss {progress.loss:.3f} nats  "

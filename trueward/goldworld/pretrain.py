@@ -46,7 +46,7 @@ class PretrainConfig:
 
 
 @dataclass(frozen=True)
-class Progress:
+class LossPoint:
     """A point of the loss curve."""
 
     step: int
@@ -69,7 +69,7 @@ class Batch:
 
 
 def pretrain(
-    config: PretrainConfig, report: Callable[[Progress], None], every: int = 50
+    config: PretrainConfig, report: Callable[[LossPoint], None], every: int = 50
 ) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
     """Train the base from scratch on fresh text; `report` is called every few steps.
 
@@ -95,7 +95,7 @@ def pretrain(
         totals += torch.stack(losses).detach()
         if step % every == 0 or step == config.steps:
             mean = totals / (step % every or every)
-            report(Progress(step, config.steps, *mean.tolist()))
+            report(LossPoint(step, config.steps, *mean.tolist()))
             totals.zero_()
     return model.eval(), tokenizer
 
