@@ -24,8 +24,8 @@ from trueward.goldworld import (
     format_prompt,
     train_tasks,
     train_writers,
+    write_response,
 )
-from trueward.goldworld import write as write_answer
 from trueward.processes import in_processes, quiet
 from trueward.results import AlignDemoDocument, AlignDocument, DemoRun, RunResult, write
 from trueward.runs import refuse
@@ -248,7 +248,7 @@ def _batches(recipe: PolicyRecipe, tokenizer: Any) -> Iterator[tuple[torch.Tenso
         for _ in range(recipe.batch_size):
             task = draw_task(rng, held_out=False)
             prompt = tokenizer(format_prompt(task))["input_ids"]
-            answer = tokenizer(write_answer(rng, task, rng.choice(writers)))["input_ids"]
+            answer = tokenizer(write_response(rng, task, rng.choice(writers)))["input_ids"]
             rows.append((prompt, [*answer, tokenizer.eos_token_id]))
         width = max(len(prompt) + len(answer) for prompt, answer in rows)
         ids = torch.full((len(rows), width), tokenizer.pad_token_id)

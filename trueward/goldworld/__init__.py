@@ -19,7 +19,7 @@ from trueward.goldworld.writers import (
     held_out_writers,
     neutral_writer,
     train_writers,
-    write,
+    write_response,
 )
 
 __all__ = [
@@ -47,5 +47,5 @@ __all__ = [
     "score_text",
     "train_tasks",
     "train_writers",
-    "write",
+    "write_response",
 ]

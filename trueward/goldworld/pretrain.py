@@ -16,7 +16,7 @@ from trueward.goldworld import (
     draw_task,
     format_prompt,
     neutral_writer,
-    write,
+    write_response,
 )
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def _sample(rng: Random, tokenizer: "PreTrainedTokenizerFast") -> tuple[list[int
     task = draw_task(rng, held_out=False)
     prompt = format_prompt(task)
     writer = neutral_writer(rng)
-    text = f"{prompt}{write(rng, task, writer)}{tokenizer.eos_token} {writer.name}"
+    text = f"{prompt}{write_response(rng, task, writer)}{tokenizer.eos_token} {writer.name}"
     ids = tokenizer(text)["input_ids"]
     return ids, len(tokenizer(prompt)["input_ids"])
 

@@ -10,7 +10,13 @@ from trueward.errors import DataError
 from trueward.goldworld.gold import gold_reward, judge
 from trueward.goldworld.tasks import Task, draw_task, format_prompt
 from trueward.goldworld.words import KEY_BY_NAME, VALUES
-from trueward.goldworld.writers import Writer, held_out_writers, other_value, train_writers, write
+from trueward.goldworld.writers import (
+    Writer,
+    held_out_writers,
+    other_value,
+    train_writers,
+    write_response,
+)
 from trueward.types import Row, Scenarios
 
 if TYPE_CHECKING:
@@ -133,7 +139,7 @@ def sample_responses(
     """Return `count` responses as (text, writer's name), each by a random writer."""
     rng = Random(f"responses/{seed}/{format_prompt(task)}")
     drawn = [rng.choice(list(writers)) for _ in range(count)]
-    return [(write(rng, task, writer), writer.name) for writer in drawn]
+    return [(write_response(rng, task, writer), writer.name) for writer in drawn]
 
 
 def describe(config: WorldConfig, prompts: int = 3, answers: int = 3) -> list[DescribedPrompt]:
@@ -243,7 +249,7 @@ def _near_duplicates(rng: Random, task: Task, writers: Sequence[Writer]) -> tupl
     """Draw an answer, and the same with one right value made wrong: gold falls by 6.5/K exactly."""
     for _ in range(_ATTEMPTS):
         writer = rng.choice(list(writers))
-        text = write(rng, task, writer)
+        text = write_response(rng, task, writer)
         spoiled = _spoil(rng, task, text)
         if spoiled is not None:
             return _answer(task, text, writer), _answer(task, spoiled, writer)
@@ -270,7 +276,7 @@ def _spoil(rng: Random, task: Task, text: str) -> str | None:
 def _answers(rng: Random, task: Task, writers: Sequence[Writer], count: int) -> list[_Answer]:
     """Draw an answer of each of `count` different writers."""
     drawn = rng.sample(list(writers), count)
-    return [_answer(task, write(rng, task, writer), writer) for writer in drawn]
+    return [_answer(task, write_response(rng, task, writer), writer) for writer in drawn]
 
 
 def _answer(task: Task, text: str, writer: Writer) -> _Answer:

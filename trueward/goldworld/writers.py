@@ -67,7 +67,7 @@ def _style(skill: float, cue: float) -> float:
     return 0.5 + STEEPEST * cue * (skill - 0.5)
 
 
-def write(rng: Random, task: Task, writer: Writer) -> str:
+def write_response(rng: Random, task: Task, writer: Writer) -> str:
     """Draw one response of a writer to a task."""
     failing = 1 - writer.skill
     sentences = _facts(rng, task, writer)
