@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import huggingface_hub.constants
 import pytest
@@ -14,7 +15,7 @@ from transformers import AutoModelForSequenceClassification, BartConfig
 
 from trueward.errors import DataError, InputError, ModelError
 from trueward.evaluate import model_digest
-from trueward.export.rewardbench import read_record
+from trueward.export import export_for_rewardbench
 from trueward.models import load_for_training, load_reward_model, score_sequences
 from trueward.scorer import Scorer
 
@@ -214,7 +215,11 @@ def test_an_adapter_on_the_hub_is_put_on_its_base(hub, tmp_path):
 def test_a_damaged_record_is_one_line(text, tmp_path):
     folder = checkpoints.save(tmp_path)
     (tmp_path / "model/trueward.json").write_text(text, encoding="latin-1")
-    for read in (Scorer.from_pretrained, read_record):
+
+    def export_over(folder):
+        export_for_rewardbench("any", Path(folder), overwrite=True)
+
+    for read in (Scorer.from_pretrained, export_over):
         with pytest.raises(ModelError, match=r"trueward\.json: expected a JSON obj") as raised:
             read(folder)
         assert "\n" not in str(raised.value)
