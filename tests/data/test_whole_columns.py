@@ -6,7 +6,7 @@ import pytest
 from datasets import Dataset, load_from_disk
 from helpers.tiny_tokenizers import CHATML, decoder_words
 
-from trueward.data import Encoder, encode_pairs, paired_prompts, pairs, read_prompts, to_pairs
+from trueward.data import Encoder, encode_pairs, paired_prompts, pairs, to_pairs
 from trueward.data import encode as encoding
 from trueward.errors import DataError
 
@@ -127,11 +127,3 @@ def test_rows_of_every_form_become_prompts_with_their_pairs():
     assert (first.responses, first.pairs, first.scores) == (("d", "e"), ((0, 1),), ())
     assert [one.labels for one in (first, second)] == [{"flipped": True}, {"flipped": False}]
     assert (first.sources, second.where, first.unit) == ((None, None), "x: row 1", "'a b '")
-
-
-def test_rows_to_score_keep_all_their_fields(tmp_path):
-    file = tmp_path / "rows.jsonl"
-    file.write_text('{"prompt": "p", "responses": ["a", "b"], "note": 1}\n', encoding="utf-8")
-    (row,) = read_prompts(str(file))
-    assert (row.id, row.prompt, row.responses, row.where) == (0, "p", ("a", "b"), f"{file}: row 0")
-    assert row.extras == {"prompt": "p", "responses": ["a", "b"], "note": 1}

@@ -10,7 +10,7 @@ from helpers import benchmark_rows, checkpoints
 
 from trueward import runs
 from trueward.errors import DataError, InputError, OutputExistsError
-from trueward.evaluate import ScoreSettings, score_rows
+from trueward.evaluate import ScoreSettings, read_prompts, score_rows
 from trueward.scorer import Scorer
 
 CPU = ScoreSettings(device="cpu")
@@ -188,3 +188,11 @@ def test_rows_are_never_scored_onto_themselves(model, tmp_path):
     (tmp_path / "folder.jsonl").mkdir()
     with pytest.raises(OutputExistsError, match="is a folder, not a file"):
         score_rows(model, source, tmp_path / "folder.jsonl", CPU, overwrite=True)
+
+
+def test_rows_to_score_keep_all_their_fields(tmp_path):
+    file = tmp_path / "rows.jsonl"
+    file.write_text('{"prompt": "p", "responses": ["a", "b"], "note": 1}\n', encoding="utf-8")
+    (row,) = read_prompts(str(file))
+    assert (row.id, row.prompt, row.responses, row.where) == (0, "p", ("a", "b"), f"{file}: row 0")
+    assert row.extras == {"prompt": "p", "responses": ["a", "b"], "note": 1}

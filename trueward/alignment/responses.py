@@ -12,10 +12,10 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from trueward.alignment.sampling import Sampler, WorldSource, world_gold
-from trueward.data import read_prompts, response_columns, stream_rows
+from trueward.data import stream_rows
 from trueward.data.messages import described
 from trueward.errors import DataError, InputError
-from trueward.evaluate import ScoredRows, ScoreSettings, score_rows
+from trueward.evaluate import ScoredRows, ScoreSettings, read_prompts, response_columns, score_rows
 from trueward.evaluate.scoring import reward_file, rows_identity
 from trueward.models import check_base
 from trueward.runs import Begin, RowFile, check_apart, read_record, rows_digest, silent

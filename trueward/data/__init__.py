@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from trueward.data.pairs import PairingReport as PairingReport
     from trueward.data.pairs import paired_prompts as paired_prompts
     from trueward.data.pairs import to_pairs as to_pairs
-    from trueward.data.prompts import read_prompts as read_prompts
-    from trueward.data.prompts import response_columns as response_columns
     from trueward.data.prompts import to_messages as to_messages
     from trueward.data.rule import PairRule as PairRule
     from trueward.data.rule import flip_labels as flip_labels
@@ -30,7 +28,7 @@ _NAMES = {
     "load": ("load_rows", "stream_rows"),
     "messages": ("bigram_cosine",),
     "pairs": ("PairingReport", "paired_prompts", "to_pairs"),
-    "prompts": ("read_prompts", "response_columns", "to_messages"),
+    "prompts": ("to_messages",),
     "rule": ("PairRule", "flip_labels"),
     "scenarios": ("SplitReport", "assert_disjoint", "most_similar", "split_scenarios"),
 }

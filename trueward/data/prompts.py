@@ -1,4 +1,4 @@
-"""Rows that hold several responses to a prompt, and rows whose responses are to be scored."""
+"""Rows that hold several responses to a prompt, with their scores."""
 
 import math
 from collections import Counter
@@ -9,13 +9,11 @@ from typing import Any
 from datasets import Dataset
 
 from trueward.data.forms import TEMPLATE_COLUMNS, Form, checked_number, resolve
-from trueward.data.load import dataset_from_rows, stream_rows
+from trueward.data.load import dataset_from_rows
 from trueward.data.messages import (
     as_messages,
-    check_text,
     checked_turns,
     described,
-    turns_of,
     without_nulls,
 )
 from trueward.errors import DataError
@@ -24,60 +22,6 @@ from trueward.types import Prompt, Row
 NULL_PROMPT = "rows with null prompt"
 NULL_RESPONSE = "null responses"
 NULL_SCORE = "responses with null score"
-REWARD_COLUMNS: Mapping[tuple[str, ...], tuple[str, ...]] = {
-    ("response",): ("reward",),
-    ("responses",): ("rewards",),
-    ("chosen", "rejected"): ("chosen_reward", "rejected_reward"),
-}
-"""Columns with responses to score, and the columns that take their rewards."""
-
-
-def read_prompts(source: str) -> Iterator[Prompt]:
-    """Yield rows to score: prompt with response, with responses, or with chosen and rejected.
-
-    `source` is a file, folder or hub name that `load_rows` reads; JSONL is read line by line.
-    `extras` hold all fields of the row as they came.
-
-    Raises:
-        DataError: naming the row and the field that is not what it must be.
-    """
-    for number, row in enumerate(stream_rows(source)):
-        yield _prompt_to_score(row, number, f"{source}: row {number}")
-
-
-def response_columns(row: Mapping[str, object]) -> tuple[str, ...] | None:
-    """Return the columns of `row` that hold responses to score, None where there are none."""
-    return next((c for c in REWARD_COLUMNS if all(row.get(name) is not None for name in c)), None)
-
-
-def _prompt_to_score(row: Row, number: int, where: str) -> Prompt:
-    columns = response_columns(row)
-    if columns is None or row.get("prompt") is None:
-        raise DataError(
-            f"{where}: expected prompt with response, responses, or chosen and rejected; got "
-            f"{', '.join(k for k, v in row.items() if v is not None) or 'nothing'}"
-        )
-    for column in REWARD_COLUMNS[columns]:
-        if column in row:
-            raise DataError(
-                f"{where}: field {column!r} is there already; rename it, for the reward"
-            )
-    listed = columns == ("responses",)
-    responses = row["responses"] if listed else [row[column] for column in columns]
-    if not isinstance(responses, list) or not responses:
-        raise DataError(
-            f"{where}, field 'responses': expected a list of at least one response, got "
-            f"{described(responses)}"
-        )
-    for column, value in row.items():  # what is only kept is written too
-        check_text([column, value], f"{where}, field {column!r}")
-    named = columns * len(responses) if listed else columns
-    turns = [
-        turns_of(response, f"{where}, field {column!r}")
-        for column, response in zip(named, responses, strict=True)
-    ]
-    prompt = turns_of(row["prompt"], f"{where}, field 'prompt'")
-    return Prompt(number, prompt, tuple(turns), extras=row, where=where)
 
 
 def _list_prompts(rows: Dataset, form: Form, left_out: Counter[str], name: str) -> Iterator[Prompt]:

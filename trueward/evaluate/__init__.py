@@ -13,7 +13,13 @@ from trueward.evaluate.contamination import (
     training_prompts,
 )
 from trueward.evaluate.diagnosis import DiagnoseOptions, PromptSet, diagnose, read_sets
-from trueward.evaluate.scoring import ScoredRows, model_digest, score_rows
+from trueward.evaluate.scoring import (
+    ScoredRows,
+    model_digest,
+    read_prompts,
+    response_columns,
+    score_rows,
+)
 from trueward.settings import ScoreSettings
 from trueward.suites import compare_models
 
@@ -33,8 +39,10 @@ __all__ = [
     "known_prompts",
     "load_task",
     "model_digest",
+    "read_prompts",
     "read_sets",
     "recorded_prompts",
+    "response_columns",
     "score_rows",
     "training_prompts",
 ]

@@ -1,12 +1,13 @@
 """Scoring with a model: rewards of rows, in files that a later call goes on with, and digests."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
-from trueward.data.prompts import REWARD_COLUMNS, read_prompts, response_columns
+from trueward.data import stream_rows
+from trueward.data.messages import check_text, described, turns_of
 from trueward.errors import DataError, InputError, ModelError
 from trueward.models import ADAPTER_FILE, checkpoint_file, read_object
 from trueward.runs import Advance, Begin, RowFile, check_free, check_same, rows_digest, silent
@@ -41,7 +42,65 @@ def folder_name(label: str) -> str:
     return label.replace("/", "__")
 
 
-# The rows that are scored
+# Rows of prompts with responses, read
+
+REWARD_COLUMNS: Mapping[tuple[str, ...], tuple[str, ...]] = {
+    ("response",): ("reward",),
+    ("responses",): ("rewards",),
+    ("chosen", "rejected"): ("chosen_reward", "rejected_reward"),
+}
+"""Columns with responses to score, and the columns that take their rewards."""
+
+
+def read_prompts(source: str) -> Iterator[Prompt]:
+    """Yield rows to score: prompt with response, with responses, or with chosen and rejected.
+
+    `source` is a file, folder or hub name that `load_rows` reads; JSONL is read line by line.
+    `extras` hold all fields of the row as they came.
+
+    Raises:
+        DataError: naming the row and the field that is not what it must be.
+    """
+    for number, row in enumerate(stream_rows(source)):
+        yield _prompt_to_score(row, number, f"{source}: row {number}")
+
+
+def response_columns(row: Mapping[str, object]) -> tuple[str, ...] | None:
+    """Return the columns of `row` that hold responses to score, None where there are none."""
+    return next((c for c in REWARD_COLUMNS if all(row.get(name) is not None for name in c)), None)
+
+
+def _prompt_to_score(row: Row, number: int, where: str) -> Prompt:
+    columns = response_columns(row)
+    if columns is None or row.get("prompt") is None:
+        raise DataError(
+            f"{where}: expected prompt with response, responses, or chosen and rejected; got "
+            f"{', '.join(k for k, v in row.items() if v is not None) or 'nothing'}"
+        )
+    for column in REWARD_COLUMNS[columns]:
+        if column in row:
+            raise DataError(
+                f"{where}: field {column!r} is there already; rename it, for the reward"
+            )
+    listed = columns == ("responses",)
+    responses = row["responses"] if listed else [row[column] for column in columns]
+    if not isinstance(responses, list) or not responses:
+        raise DataError(
+            f"{where}, field 'responses': expected a list of at least one response, got "
+            f"{described(responses)}"
+        )
+    for column, value in row.items():  # what is only kept is written too
+        check_text([column, value], f"{where}, field {column!r}")
+    named = columns * len(responses) if listed else columns
+    turns = [
+        turns_of(response, f"{where}, field {column!r}")
+        for column, response in zip(named, responses, strict=True)
+    ]
+    prompt = turns_of(row["prompt"], f"{where}, field 'prompt'")
+    return Prompt(number, prompt, tuple(turns), extras=row, where=where)
+
+
+# The same rows, scored and written
 
 
 @dataclass(frozen=True)
