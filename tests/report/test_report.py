@@ -12,6 +12,7 @@ from trueward.errors import DataError, InputError, OutputExistsError
 from trueward.files import JsonField
 from trueward.report import best_of_n_sentences, model_card, report
 from trueward.report.diagnosis import warnings
+from trueward.report.diagnosis_figures import diagnosis_figures
 from trueward.report.findings import findings
 from trueward.report.markdown import markdown_report
 from trueward.report.material import Diagnosis, Material
@@ -155,6 +156,17 @@ def test_warnings_follow_the_rules_of_thumb():
         "rm: margins say nothing: no temperature makes them better than a coin on held out."
     ]
     assert warned(calibration={"as_is": {"ece": 0.3}, "after_temperature": None}) == []
+
+
+def test_a_calibration_without_an_ece_is_drawn(mixed):
+    (diagnosis,) = read_material([mixed["diagnose"]]).diagnoses
+    for model in diagnosis.models:
+        for block in model["sets"]:
+            block["calibration"]["as_is"]["ece"] = None
+            block["calibration"]["after_temperature"] = None
+    notes = [panel.note for panel in diagnosis_figures(diagnosis)["Calibration"].panels]
+    assert notes
+    assert all("ECE – at temperature" in note for note in notes)
 
 
 def test_models_of_a_diagnosis_are_compared_with_the_first(mixed):

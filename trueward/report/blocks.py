@@ -97,7 +97,7 @@ class Figure:
 
     caption: str
     legend: Mapping[str, str]
-    """By name, its colour or `DASHED`."""
+    """Colour, or `DASHED`, of each name."""
     panels: Sequence[Panel]
     size: str = "medium"
     """Size of a panel: `tiny`, `small`, `medium` or `large`."""

@@ -35,23 +35,23 @@ _SOURCES = 8
 def diagnosis_figures(one: Diagnosis) -> dict[str, Figure]:
     """Return the figures by heading, without those for which no set has numbers."""
     colors = model_colors(one.names)
-    found = {}
+    drawn = {}
     for title, (draw, caption) in _FIGURES.items():
-        panels = (draw(name, one.blocks(name), colors) for name in one.sets)
-        if drawn := [panel for panel in panels if panel is not None]:
-            found[title] = Figure(caption, colors, drawn)
-    return found
+        panels = [p for name in one.sets if (p := draw(name, one.blocks(name), colors))]
+        if panels:
+            drawn[title] = Figure(caption, colors, panels)
+    return drawn
 
 
 def _reward_ranges(name: str, blocks: Blocks, colors: Colors) -> Panel | None:
     """Return the range of each source's rewards, by model."""
-    found = {m: _sources(rewards) for m, b in blocks.items() if (rewards := b["rewards"])}
-    if name == "train" or not found:
+    sources = {m: _sources(rewards) for m, b in blocks.items() if (rewards := b["rewards"])}
+    if name == "train" or not sources:
         return None
-    traces = [t for model, sources in found.items() for t in _ranges(model, sources, colors[model])]
+    traces = [t for model, named in sources.items() for t in _ranges(model, named, colors[model])]
     medians = {
-        model: {source: short(_level(rewards, "0.5")) for source, rewards in sources.items()}
-        for model, sources in found.items()
+        model: {source: short(_level(rewards, "0.5")) for source, rewards in named.items()}
+        for model, named in sources.items()
     }
     return Panel(
         spaced(name),
@@ -62,7 +62,7 @@ def _reward_ranges(name: str, blocks: Blocks, colors: Colors) -> Panel | None:
             axis(**ROWS),
             scattermode="group",
         ),
-        60 + 14 * sum(map(len, found.values())),
+        60 + 14 * sum(map(len, sources.values())),
     )
 
 
@@ -125,8 +125,8 @@ def _edit_bars(name: str, blocks: Blocks, colors: Colors) -> Panel | None:
     """Return the shift of the reward under each edit, by model."""
     shifts = {
         model: {
-            edit: Estimate(number(found, "shift"), math.nan, math.nan)
-            for edit, found in edits["edits"].items()
+            edit: Estimate(number(effect, "shift"), math.nan, math.nan)
+            for edit, effect in edits["edits"].items()
         }
         for model, block in blocks.items()
         if (edits := block.get("edits"))
@@ -138,7 +138,7 @@ def _edit_bars(name: str, blocks: Blocks, colors: Colors) -> Panel | None:
 def _probe_bars(name: str, blocks: Blocks, colors: Colors) -> Panel | None:
     """Return the share of prompts on which each senseless answer beats all real ones, by model."""
     shares = {
-        model: {probe: estimate(found, "beats_all") for probe, found in probes.items()}
+        model: {probe: estimate(shown, "beats_all") for probe, shown in probes.items()}
         for model, block in blocks.items()
         if (probes := block.get("probes"))
     }

@@ -148,12 +148,12 @@ class Material:
 
     studies: Mapping[str, StudyResults] = field(default_factory=dict)
     suites: Mapping[str, tuple[SuiteResult, ...]] = field(default_factory=dict)
-    """By model."""
+    """Results of suites, by model."""
     diagnoses: tuple[Diagnosis, ...] = ()
     optimizations: Mapping[str, BestOfNDocument] = field(default_factory=dict)
     runs: tuple[TrainedRun, ...] = ()
     records: Mapping[str, ScoreRecord] = field(default_factory=dict)
-    """By `MODEL on SUITE`: settings, environment and command of its scores, where recorded."""
+    """Settings, environment and command of scores where recorded, by `MODEL on SUITE`."""
     policies: tuple[PolicyRun, ...] = ()
     demos: Mapping[str, AlignDemoDocument] = field(default_factory=dict)
     """Demos of alignment; their runs are among the policies."""

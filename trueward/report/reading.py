@@ -71,7 +71,7 @@ class _Reader:
         self.policies: dict[Path, PolicyRun] = {}
         self.demos: dict[str, AlignDemoDocument] = {}
         self._scorers: dict[str, tuple[str, Path]] = {}
-        """By label: the model or file of its first scores, and the folder they were in."""
+        """The model or file of a label's first scores, and the folder they were in."""
         self._readers: dict[str, Callable[[JsonField, Path], None]] = {
             schema_of(StudyResults): self._read_study,
             schema_of(SuiteResult): self._read_suite,
@@ -173,16 +173,16 @@ def _files(paths: Sequence[str | Path]) -> Iterator[Path]:
         if not path.is_dir():
             yield path
             continue
-        found = [path / name for name in NAMES if (path / name).is_file()]
+        documents = [path / name for name in NAMES if (path / name).is_file()]
         # `MODEL/SUITE.json` of an evaluation, or `SUITE.json` of one model: those with a record
         results = sorted([*path.glob("*.json"), *path.glob("*/*.json")])
-        found += [one for one in results if one.with_suffix(".record.json").is_file()]
-        if not found:
+        documents += [one for one in results if one.with_suffix(".record.json").is_file()]
+        if not documents:
             raise DataError(
                 f"{path}: no results in it; expected {', '.join(NAMES)}, or the output folder of "
                 "trueward eval"
             )
-        yield from found
+        yield from documents
 
 
 def _trained(path: Path) -> TrainedRun:

@@ -62,32 +62,32 @@ def study_verdict(results: StudyResults, noun: str = "objective") -> Verdict:
     Differences that hold after Holm's correction are called better or worse; one that only its own
     interval separates from zero is called a hint. `noun` says what is compared.
     """
-    found = _found(results)
+    findings = _significant(results)
     return Verdict(
         about=f"Study {results.name}",
-        headline=_headline(results, found),
-        findings=(*(_sentence(results, f) for f in found), *_level(results, found)),
+        headline=_headline(results, findings),
+        findings=(*(_sentence(results, f) for f in findings), *_level(results, findings)),
         caveats=(_sureness(results.comparison, noun), *_length(results), *_undefined(results)),
     )
 
 
-def _found(results: StudyResults) -> list[_Finding]:
+def _significant(results: StudyResults) -> list[_Finding]:
     labels = results.labels
-    found = [
+    findings = [
         _Finding(labels[entry.objective], entry, entry.difference)
         for entry in results.comparison.entries
         if entry.difference is not None and entry.difference.significant
     ]
-    return sorted(found, key=lambda f: (not f.sure, not f.better))
+    return sorted(findings, key=lambda f: (not f.sure, not f.better))
 
 
-def _headline(results: StudyResults, found: list[_Finding]) -> str:
+def _headline(results: StudyResults, findings: list[_Finding]) -> str:
     comparison, labels = results.comparison, results.labels
     against = labels[comparison.baseline]
     if len(comparison.objectives) == 1:
         return f"Only {against} was run, so there is nothing to compare it with."
-    better = [f for f in found if f.sure and f.better]
-    worse = [f for f in found if f.sure and not f.better]
+    better = [f for f in findings if f.sure and f.better]
+    worse = [f for f in findings if f.sure and not f.better]
     parts = [
         f"{listed(_names(better))} {_verb(better, 'beats', 'beat')} {against} on {_metrics(better)}"
         if better
@@ -99,58 +99,58 @@ def _headline(results: StudyResults, found: list[_Finding]) -> str:
     return "; ".join(parts) + "."
 
 
-def _names(found: list[_Finding]) -> list[str]:
-    return list(dict.fromkeys(f.label for f in found))
+def _names(findings: list[_Finding]) -> list[str]:
+    return list(dict.fromkeys(f.label for f in findings))
 
 
-def _verb(found: list[_Finding], one: str, many: str) -> str:
-    return one if len(_names(found)) == 1 else many
+def _verb(findings: list[_Finding], one: str, many: str) -> str:
+    return one if len(_names(findings)) == 1 else many
 
 
-def _metrics(found: list[_Finding]) -> str:
-    names = dict.fromkeys(f.entry.metric for f in found)
+def _metrics(findings: list[_Finding]) -> str:
+    names = dict.fromkeys(f.entry.metric for f in findings)
     titles = [lower(metric(name).title) for name in names]
     shared = all(
-        any(f.entry.metric == name and f.label == label for f in found)
+        any(f.entry.metric == name and f.label == label for f in findings)
         for name in names
-        for label in _names(found)
+        for label in _names(findings)
     )
     return listed(titles) if shared else "one or more of " + listed(titles)
 
 
-def _sentence(results: StudyResults, found: _Finding) -> str:
-    comparison, gap = results.comparison, found.difference.estimate
+def _sentence(results: StudyResults, finding: _Finding) -> str:
+    comparison, gap = results.comparison, finding.difference.estimate
     against, level = results.labels[comparison.baseline], percent(comparison.confidence)
-    base = comparison.entry(found.entry.metric, comparison.baseline).mean.value
-    direction = "better" if found.better else "worse"
-    start = f"{found.label} is {direction} than {against}"
-    if not found.sure:
+    base = comparison.entry(finding.entry.metric, comparison.baseline).mean.value
+    direction = "better" if finding.better else "worse"
+    start = f"{finding.label} is {direction} than {against}"
+    if not finding.sure:
         start = f"A hint that {start}"
-    ahead = _in_seeds(comparison, found, direction)
+    ahead = _in_seeds(comparison, finding, direction)
     holds = (
         "holds after Holm correction"
-        if found.sure
-        else f"does not hold after Holm correction, p = {fixed(found.difference.p_holm)}"
+        if finding.sure
+        else f"does not hold after Holm correction, p = {fixed(finding.difference.p_holm)}"
     )
     return (
-        f"{start} on {lower(metric(found.entry.metric).title)} by {fixed(abs(gap.value))} "
-        f"({fixed(found.entry.mean.value)} against {fixed(base)}; {level} interval "
+        f"{start} on {lower(metric(finding.entry.metric).title)} by {fixed(abs(gap.value))} "
+        f"({fixed(finding.entry.mean.value)} against {fixed(base)}; {level} interval "
         f"of the difference {signed(gap.low)} to {signed(gap.high)}; {ahead}{holds})."
     )
 
 
-def _in_seeds(comparison: Comparison, found: _Finding, direction: str) -> str:
+def _in_seeds(comparison: Comparison, finding: _Finding, direction: str) -> str:
     """Return the number of seeds that agree; nothing where there is one."""
-    seeds, ahead = len(comparison.seeds), found.difference.seeds_ahead
+    seeds, ahead = len(comparison.seeds), finding.difference.seeds_ahead
     if seeds == 1:
         return ""
-    return f"{direction} in {ahead if found.better else seeds - ahead} of {seeds} seeds; "
+    return f"{direction} in {ahead if finding.better else seeds - ahead} of {seeds} seeds; "
 
 
-def _level(results: StudyResults, found: list[_Finding]) -> list[str]:
+def _level(results: StudyResults, findings: list[_Finding]) -> list[str]:
     """Return a sentence on the objectives that nothing separates from the baseline."""
     comparison = results.comparison
-    marked = {f.entry.objective for f in found}
+    marked = {f.entry.objective for f in findings}
     level = [
         label
         for name, label in results.labels.items()

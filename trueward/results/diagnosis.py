@@ -132,7 +132,7 @@ class SimilarPairsBlock(TypedDict):
     """Accuracy by how alike a pair's responses are."""
 
     bins: Sequence[SimilarityRow]
-    """From the least to the most similar."""
+    """Ranges from the least to the most similar."""
     slope: NumberOrNull
     accuracy: NotRequired[NumberOrNull]
 
@@ -143,7 +143,7 @@ class EditBlock(TypedDict):
     family: NotRequired[str]
     responses: NotRequired[int]
     shift: NumberOrNull
-    """In mean clean margins; above 0 where the edit is rewarded."""
+    """Mean change of reward in mean clean margins; above 0 where the edit is rewarded."""
     reference_shift: NotRequired[NumberOrNull]
     """Shift of the reference; this and the two below only where it is given."""
     attenuation: NotRequired[Interval]

@@ -46,7 +46,7 @@ class EvalDocument(TypedDict):
     schema: Literal["trueward.eval/1"]
     results: Sequence[JudgedModel]
     differences: Sequence[Mapping[str, object]]
-    """As `suite_differences` in `trueward.report/1`."""
+    """Differences to the first model, as `suite_differences` in `trueward.report/1`."""
     contamination: Sequence[ExposedSuite]
     """One a suite and source of training prompts."""
     notices: Sequence[str]

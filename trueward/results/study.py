@@ -79,9 +79,9 @@ class Comparison:
     baseline: str
     """Objective that the others are compared with: plain `bt` if it was run."""
     objectives: tuple[str, ...]
-    """In the order of the tables."""
+    """Objectives in the order of the tables."""
     metrics: tuple[str, ...]
-    """In the order of the tables."""
+    """Metrics in the order of the tables."""
     seeds: tuple[int, ...]
     resampled: str
     """Units that were resampled: `prompts and seeds`, or `prompts` where there is one seed."""
@@ -229,7 +229,7 @@ class RunResult(Document):
     label: str
     """Its name in tables and plots."""
     seed: int
-    """Of data order and head initialisation; runs of one seed are paired."""
+    """Seed of data order and head initialisation; runs of one seed are paired."""
     seconds: Number
     """Wall time of training and judging."""
     steps: int
@@ -241,7 +241,8 @@ class RunResult(Document):
     norms: Annotated[Mapping[str, SplitNorms], AfterValidator(_counted)] = field(
         default_factory=dict
     )
-    """By split: `train`, `in_domain`, `prompt_disjoint`, `response_disjoint`, `mutual_disjoint`."""
+    """Norms of each split: `train`, `in_domain`, `prompt_disjoint`, `response_disjoint`,
+    `mutual_disjoint`."""
     curve: Mapping[str, Sequence[Number]] = field(default_factory=dict)
     """Lists by name. `step` goes with `loss` (nats), `accuracy`, `margin` (logits), `hidden_norm`,
     `difference_norm` and `head_norm`; `eval_step` goes with every name that begins with `eval_`,
@@ -269,7 +270,7 @@ class StudyResults(Document):
     settings: Mapping[str, Any]
     """Every setting of the study."""
     runs: Mapping[str, RunResult]
-    """By folder, relative to the study's; in the file a list, each with its `folder`."""
+    """Runs by folder, relative to the study's; in the file a list, each with its `folder`."""
     baselines: Mapping[str, Mapping[str, Number]]
     """Means by metric of scorers that learn nothing: `length`, `oracle`."""
     comparison: Comparison

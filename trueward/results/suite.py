@@ -11,7 +11,7 @@ from trueward.results.document import Document, expect_alike
 from trueward.types import Estimate, Number
 
 Weights: TypeAlias = dict[str, float]
-"""By name in `cells`: the weight of the mean of those values; empty where a part has no data."""
+"""Weights of the means of `cells`, by name; empty where a part has no data."""
 
 
 @dataclass(frozen=True)
