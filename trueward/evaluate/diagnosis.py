@@ -167,22 +167,22 @@ def _prepare(
 
 
 def _scored(
-    one: RewardModel, plans: Mapping[str, Plan], folder: Path, begin: Begin
+    model: RewardModel, plans: Mapping[str, Plan], folder: Path, begin: Begin
 ) -> dict[str, ScoredSet]:
-    found = {name: score_set(one, plan, folder, begin) for name, plan in plans.items()}
-    one.release()
+    found = {name: score_set(model, plan, folder, begin) for name, plan in plans.items()}
+    model.release()
     return found
 
 
 def _model_block(
-    one: RewardModel,
+    model: RewardModel,
     reference: RewardModel | None,
     scored: Mapping[str, Mapping[str, ScoredSet]],
 ) -> ModelBlock:
-    train = scored[one.label].get(TRAIN)
-    against = {} if reference in (None, one) else scored[reference.label]
+    train = scored[model.label].get(TRAIN)
+    against = {} if reference in (None, model) else scored[reference.label]
     blocks, needs = [], []
-    for name, part in scored[one.label].items():
+    for name, part in scored[model.label].items():
         block, missing = set_block(part, None if part is train else train, against.get(name))
         blocks.append(block)
         needs += [
@@ -190,9 +190,9 @@ def _model_block(
             for diagnostic, why in missing.items()
         ]
     return {
-        "model": one.label,
-        "path": one.path,
-        "digest": one.digest,
+        "model": model.label,
+        "path": model.path,
+        "digest": model.digest,
         "sets": blocks,
         "not_computed": needs,
     }
@@ -213,13 +213,13 @@ def _comparison(models: Mapping[str, Mapping[str, ScoredSet]]) -> Comparison | N
 
 def _scores(sets: Mapping[str, ScoredSet]) -> dict[str, Scores]:
     found = {}
-    for name, one in sets.items():
+    for name, scored in sets.items():
         if name == TRAIN:
             continue
-        if any(prompt.pairs for prompt in one.prompts):
-            right = pair_accuracy(one.pairs.chosen, one.pairs.rejected).tolist()
-            found[f"accuracy_{name}"] = Scores(right, one.pairs.units)
-        taus, units = taus_of(one)
+        if any(prompt.pairs for prompt in scored.prompts):
+            right = pair_accuracy(scored.pairs.chosen, scored.pairs.rejected).tolist()
+            found[f"accuracy_{name}"] = Scores(right, scored.pairs.units)
+        taus, units = taus_of(scored)
         if taus:
             found[f"tau_{name}"] = Scores(taus, units)
     return found
