@@ -1,4 +1,4 @@
-"""How see-through the code is: sizes, imports, files that a job enters, and what is said twice.
+"""Measures of how readable code is: sizes, imports, files that a job enters, what is said twice.
 
     python tools/house.py [--json] [--static] [-v]
 
@@ -68,7 +68,7 @@ PREPARED = (
     "train --model_name_or_path base --dataset_name pairs.jsonl --output_dir train --use_cpu "
     "--report_to none --max_steps 1",
 )
-"""What the report tells of."""
+"""Results that the report is made of."""
 QUESTION_WORDS = re.compile(r"(What|Where|Whether|Which|Who|How)\b")
 SCHEMA = re.compile(r"trueward(\.[a-z_]+)+/\d+")
 JUDGED = "OutputExistsError"
@@ -385,7 +385,7 @@ def _number(value: float | str) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="How see-through the code is.")
+    parser = argparse.ArgumentParser(description="Measures of how readable the code is.")
     parser.add_argument("--json", action="store_true", help="one JSON document")
     parser.add_argument("--static", action="store_true", help="without running the jobs")
     parser.add_argument("-v", "--verbose", action="store_true", help="name what is counted")
