@@ -1,6 +1,7 @@
 """Jobs have processes of their own, which end with the one that began them."""
 
 import os
+import signal
 
 import pytest
 from helpers import jobs
@@ -25,6 +26,15 @@ def test_fresh_jobs_have_a_process_each(tmp_path):
     assert len({path.read_text() for path in paths} | {str(os.getpid())}) == 4
 
 
+@pytest.fixture
+def _interruptible():
+    """Python's own handler of SIGINT, also where the tests run in the background without one."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_an_interruption_ends_what_runs_and_begins_nothing(tmp_path):
     running, waiting = tmp_path / "running", tmp_path / "waiting"
     with pytest.raises(KeyboardInterrupt):
