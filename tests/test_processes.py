@@ -4,10 +4,11 @@ import os
 import signal
 
 import pytest
+import torch
 from helpers import jobs
 
 from trueward.errors import DataError, RunError
-from trueward.processes import in_processes
+from trueward.processes import cores, in_processes
 
 
 def test_items_come_as_their_jobs_are_done(tmp_path):
@@ -17,6 +18,18 @@ def test_items_come_as_their_jobs_are_done(tmp_path):
     assert len(workers) == 2
     assert str(os.getpid()) not in workers
     assert list(in_processes(jobs.leave_mark, [], workers=2)) == []
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="workers share GPUs, not cores")
+def test_few_jobs_share_all_cores(tmp_path):
+    few = tmp_path / "threads"
+    list(in_processes(jobs.write_threads, [few], workers=2 * cores()))
+    assert int(few.read_text()) == cores()
+
+
+def test_an_error_of_a_job_is_not_taken_for_a_closed_pipe(tmp_path):
+    with pytest.raises(RunError, match="ended with 1"):
+        list(in_processes(jobs.read_past_the_end, [tmp_path], workers=1))
 
 
 @pytest.mark.slow

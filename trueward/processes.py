@@ -52,7 +52,8 @@ def in_processes(
         KeyboardInterrupt: a job was interrupted.
     """
     waiting = list(items)
-    free = list(range(min(workers, len(items))))
+    workers = min(workers, len(waiting))
+    free = list(range(workers))
     idle: list[_Worker] = []
     running: list[_Worker] = []
     try:
@@ -133,9 +134,14 @@ def _work(job: Callable[[Any], object], pipe: Any, slot: int, workers: int) -> N
     with _signals_for_this_thread():
         threading.Thread(target=_end_with_parent, daemon=True).start()
         _take_share(slot, workers)
-    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):  # closed
-        while True:
-            pipe.send(_error_of(job, pipe.recv()))
+    while True:
+        try:
+            item = pipe.recv()
+        except (EOFError, ConnectionResetError):  # closed
+            return
+        error = _error_of(job, item)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # closed meanwhile
+            pipe.send(error)
 
 
 def _error_of(job: Callable[[Any], object], item: Any) -> TruewardError | None:

@@ -363,10 +363,11 @@ def summarise(
     environment: Mapping[str, str],
     settings: Mapping[str, Any],
     baselines: Mapping[str, Mapping[str, float]],
-    baseline: str | None = None,
     draws: int = DRAWS,
 ) -> StudyResults:
-    """Return the results of a study: its runs, their comparison and how it was made.
+    """Return the results of a study: its runs, how it was made, and the objectives compared.
+
+    They are compared with plain `bt` if it was run, else with the first.
 
     Args:
         runs: by folder relative to the study's; one for every objective and seed.
@@ -376,8 +377,6 @@ def summarise(
         environment: versions and machine, as text.
         settings: everything that was configured, JSON-ready.
         baselines: means of scorers that learn nothing, by name and metric.
-        baseline: the objective the others are compared with; without it plain `bt` if it was
-            run, else the first.
         draws: number of resamplings.
 
     Raises:
@@ -386,7 +385,7 @@ def summarise(
     if not runs:
         raise InputError("study: expected at least one finished run, got none; run the study first")
     objectives = [run.objective for run in runs.values()]
-    against = baseline or ("bt" if "bt" in objectives else objectives[0])
+    baseline = "bt" if "bt" in objectives else objectives[0]
     return StudyResults(
         name=name,
         created=created,
@@ -395,5 +394,5 @@ def summarise(
         settings=settings,
         runs=runs,
         baselines=baselines,
-        comparison=compare(list(runs.values()), against, draws=draws),
+        comparison=compare(list(runs.values()), baseline, draws=draws),
     )

@@ -92,6 +92,12 @@ class Scenarios:
     mutual_disjoint: "Dataset"
     similar_pairs: "Dataset | None" = None
 
+    def pairs(self) -> "dict[str, Dataset]":
+        """Return the sets of held-out pairs by name; similar pairs if there are any."""
+        similar = self.similar_pairs
+        more = {"similar": similar} if similar is not None and len(similar) else {}
+        return {"in_domain": self.in_domain_pairs, **more}
+
     def groups(self) -> "dict[str, Dataset]":
         """Return the four scenarios by name, in the order of growing distance from training."""
         return {

@@ -5,12 +5,24 @@ import signal
 import time
 from pathlib import Path
 
+import torch
+
 from trueward.errors import DataError
 
 
 def leave_mark(path):
     """Write that it ran."""
     Path(path).write_text(str(os.getpid()))
+
+
+def write_threads(path):
+    """Write how many threads torch has."""
+    path.write_text(str(torch.get_num_threads()))
+
+
+def read_past_the_end(path):
+    """Fail as reading a pickle that was cut does."""
+    raise EOFError("Ran out of input")
 
 
 def refuse(path):

@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> Outcome:
     """Run the runs that are missing, then compare and report."""
     from trueward.processes import quiet
     from trueward.report import show, study_table, write_report
-    from trueward.training.study import study
+    from trueward.training.study import REPORT_FILE, RESULTS_FILE, study
     from trueward.training.study_plan import settings_from
 
     settings = settings_from(_values(args))
@@ -53,12 +53,12 @@ def run(args: argparse.Namespace) -> Outcome:
         raise InputError('the report needs plotly: pip install "trueward[report]"')
     quiet()
     results = study(settings, command=args.command, progress=_progress(), overwrite=args.overwrite)
-    report = folder / "report.html"
+    report = folder / REPORT_FILE
     write_report(results, report)
 
     def present(console: "Console") -> None:
         show(console, study_table(results))
-        console.print(f"report   {report}\nresults  {folder / 'results.json'}")
+        console.print(f"report   {report}\nresults  {folder / RESULTS_FILE}")
         console.print(f"next     open {report} in a browser")
 
     return Outcome({"report": str(report), **results.to_dict()}, present)

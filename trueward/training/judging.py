@@ -197,12 +197,9 @@ def encode_held_out(
         return EncodedPrompts(encode_groups(pairs, encoder)[0], units)
 
     sample = min(NORM_ROWS // 2, len(scenarios.train))
-    pairs = {"in_domain": scenarios.in_domain_pairs}
-    if scenarios.similar_pairs is not None and len(scenarios.similar_pairs):
-        pairs["similar"] = scenarios.similar_pairs
     return HeldOut(
         train=encoded(scenarios.train.select(range(sample))),
-        pairs={name: encoded(rows) for name, rows in pairs.items()},
+        pairs={name: encoded(rows) for name, rows in scenarios.pairs().items()},
         groups={name: encoded(rows) for name, rows in scenarios.groups().items()},
     )
 

@@ -17,7 +17,6 @@ from typing import Any
 import torch
 
 from trueward.errors import DataError, InputError, RunError, TruewardError
-from trueward.objectives import objective
 from trueward.processes import cores, in_processes, quiet
 from trueward.results import RunResult, StudyResults
 from trueward.runs import Run, RunKind, environment, refuse, written_aside
@@ -126,7 +125,6 @@ def study(
     _begin(sitting, overwrite)
     seeds = _run_all(sitting, progress or (lambda done, planned, what: None))
     data = sitting.folder / "data"
-    canonical = [str(objective(spec)) for spec in settings.objectives]
     results = summarise(
         {str(run.folder.relative_to(sitting.folder)): run.result() for run in sitting.runs(seeds)},
         name=sitting.folder.name,
@@ -135,7 +133,6 @@ def study(
         environment=environment(),
         settings={**asdict(settings), "data_report": data_report(data)},
         baselines=baselines(load_data(data)),
-        baseline="bt" if "bt" in canonical else canonical[0],
     )
     results.write(sitting.folder / RESULTS_FILE)
     return results

@@ -134,12 +134,9 @@ def baselines(scenarios: Scenarios) -> dict[str, dict[str, float]]:
     gold itself.
     """
     sign = _length_sign(scenarios.train)
-    pair_sets = {"in_domain": scenarios.in_domain_pairs}
-    if scenarios.similar_pairs is not None and len(scenarios.similar_pairs):
-        pair_sets["similar"] = scenarios.similar_pairs
     length: dict[str, float] = {}
     oracle: dict[str, float] = {}
-    for name, pairs in pair_sets.items():
+    for name, pairs in scenarios.pairs().items():
         words = [[sign * _words(a) for a in pairs[side]] for side in ("chosen", "rejected")]
         length[f"accuracy_{name}"] = float(pair_accuracy(*words).mean())
         gold = (pairs["chosen_score"][:], pairs["rejected_score"][:])
