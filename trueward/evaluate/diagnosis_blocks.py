@@ -10,12 +10,12 @@ import numpy as np
 from trueward.diagnostics import (
     EDITS,
     Edited,
-    Moments,
     accuracy_when_shorter_chosen,
     best_of_n,
     best_of_n_kl,
     calibration,
     calibration_after_temperature,
+    difference_statistics,
     edit_profile,
     effective_rank_shift,
     fit_best_of_n,
@@ -32,7 +32,7 @@ from trueward.diagnostics import (
 from trueward.diagnostics.edits import EditEffect
 from trueward.errors import DataError
 from trueward.evaluate.diagnosis_data import TRAIN, starting_point
-from trueward.evaluate.diagnosis_scores import ScoredSet
+from trueward.evaluate.diagnosis_scores import ScoredSet, States
 from trueward.metrics import kendall_per_prompt, pair_accuracy
 from trueward.results import SplitNorms
 from trueward.results import diagnosis as doc
@@ -124,30 +124,26 @@ def taus_of(scored: ScoredSet) -> tuple[list[float], list[str]]:
 
 def norms_block(scored: ScoredSet, train: ScoredSet | None) -> SplitNorms:
     """Measure norms of hidden states and effective rank, and their shift from the training data."""
-    block = _norms(scored)
+    states = scored.states
+    chosen, rejected = states.pairs() or (None, None)
+    found = split_norms(
+        states.hidden, pre_norm=states.before_norm, chosen=chosen, rejected=rejected
+    )
+    block: SplitNorms = {"responses": len(states.hidden), **found}
     if train is not None:
-        block["shift"] = _shift(scored, train)
+        block["shift"] = _shift(states, train.states)
     return block
 
 
-def _norms(scored: ScoredSet) -> SplitNorms:
-    chosen, rejected = scored.states.pairs() or (None, None)
-    found = split_norms(
-        scored.states.hidden, pre_norm=scored.states.before_norm, chosen=chosen, rejected=rejected
-    )
-    return {"responses": len(scored.states.hidden), **found}
-
-
-def _shift(scored: ScoredSet, train: ScoredSet) -> NormShifts:
-    here, there = scored.states, train.states
+def _shift(here: States, there: States) -> NormShifts:
     hidden = norm_shift(norm_statistics(here.hidden), norm_statistics(there.hidden))
     found: NormShifts = {"hidden": block_of(ShiftBlock, hidden)}
     if here.before_norm is not None and there.before_norm is not None:
         stats = (norm_statistics(here.before_norm), norm_statistics(there.before_norm))
         found["pre_norm"] = block_of(ShiftBlock, norm_shift(*stats))
-    gap, known_gap = (_norms(side)["difference"] for side in (scored, train))
-    if gap is not None and known_gap is not None:
-        shift = norm_shift(Moments(**gap), Moments(**known_gap))
+    pairs, known_pairs = here.pairs(), there.pairs()
+    if pairs is not None and known_pairs is not None:
+        shift = norm_shift(difference_statistics(*pairs), difference_statistics(*known_pairs))
         found["difference"] = block_of(ShiftBlock, shift)
     rank = effective_rank_shift(there.hidden, here.hidden)
     found["effective_rank"] = block_of(RankShiftBlock, rank)

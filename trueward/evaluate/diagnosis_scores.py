@@ -15,7 +15,7 @@ from trueward.data.encode import shared_length
 from trueward.data.messages import as_messages, as_text, bigram_cosine, plain_text
 from trueward.errors import DataError
 from trueward.evaluate.diagnosis_data import Plan, PromptSet, Variant, state_sample
-from trueward.evaluate.scoring import RewardModel, check_lengths, folder_name
+from trueward.evaluate.scoring import RewardModel, check_lengths, folder_name, reward_file
 from trueward.runs import Advance, Begin, RowFile, read_record
 from trueward.scorer import Scorer
 from trueward.types import Prompt, Turns
@@ -58,8 +58,7 @@ class SetFiles:
     @property
     def rows(self) -> RowFile:
         """The rewards, with the record of what they were made of."""
-        stem = f"{self.name}.rewards"
-        return RowFile(self.folder / f"{stem}.jsonl", self.folder / f"{stem}.record.json")
+        return reward_file(self.folder / f"{self.name}.rewards.jsonl")
 
     @property
     def states(self) -> Path:
