@@ -23,6 +23,7 @@ from trueward.models.loading import (
 )
 from trueward.models.readout import (
     ReadOut,
+    class_difference,
     layout_difference,
     length_chunks,
     pad_right,
@@ -43,6 +44,7 @@ __all__ = [
     "attend_over_trees",
     "check_base",
     "checkpoint_file",
+    "class_difference",
     "ensure_distinct_pad",
     "freeze_bias",
     "head_modules",

@@ -115,7 +115,8 @@ def set_pooling(config: PreTrainedConfig, pooling: str) -> None:
             f"pooling='last' does not fit {config.model_type}, which reads the first token or the "
             "mean; use pooling='first' or 'mean'"
         )
-    config.classifier_pooling = {"first": "cls"}.get(pooling, pooling)
+    first = "bos" if config.model_type == "eurobert" else "cls"
+    config.classifier_pooling = first if pooling == "first" else pooling
 
 
 def pooling_of(model: PreTrainedModel) -> str:

@@ -7,8 +7,9 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -23,6 +24,8 @@ from trueward.models.trees import TreeRows, Trees, plan_rows, tree_batches
 SequenceRewards = Float[Tensor, " sequences"]
 SequenceHidden = Float[Tensor, "sequences hidden"]
 TokenMatrix = Int[Tensor, "sequences tokens"]
+Pick: TypeAlias = Callable[[Tensor], Tensor]
+"""From the states of all tokens to the state that each reward is of."""
 CPU_TOKENS = 1024
 """Of padded rows in a batch on a CPU: more only adds padding, and memory that is mapped anew."""
 PROVEN_ON = 3
@@ -54,10 +57,57 @@ def read_out(
     token id; an encoder is read where its class pools. The hidden state is taken by a hook on the
     head during the model's own forward pass, so DDP, FSDP and PEFT wrappers stay in charge.
     """
-    last = attention_mask.shape[1] - 1 - attention_mask.flip(1).argmax(1)
-    rows = torch.arange(len(last))
     inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
-    return _read(model, inputs, rows, last, before_norm=before_norm)
+    return _read(model, inputs, _picker(model, attention_mask), before_norm=before_norm)
+
+
+def _picker(model: nn.Module, attention_mask: TokenMatrix) -> Pick:
+    """Return the way from states (sequences, tokens, width) to the one that each reward is of.
+
+    States that the class pooled before its head are taken as they are. Where it averages over
+    tokens what its head gives (EuroBERT's "late"), the mean state has that reward.
+    """
+    if getattr(unwrap(model).config, "classifier_pooling", None) == "late":
+        share = attention_mask / attention_mask.sum(dim=1, keepdim=True)
+        return lambda states: torch.einsum("st,stw->sw", share.to(states), states)
+    last = attention_mask.shape[1] - 1 - attention_mask.flip(1).argmax(1)
+    return partial(_pick, torch.arange(len(last)), last)
+
+
+@torch.no_grad()
+def class_difference(
+    model: nn.Module, input_ids: TokenMatrix, attention_mask: TokenMatrix
+) -> str | None:
+    """Return in words how the logits of the model's own class differ from what is read, or None.
+
+    The class's logits must be its head's output at the place that `read_out` reads: so a class
+    that pools elsewhere, or does something to its logits afterwards, is found out.
+    """
+    seen: list[Tensor] = []
+    with ExitStack() as hooks:
+        for head in head_modules(model):
+            hook = head.register_forward_hook(lambda _module, _args, out: seen.append(out))
+            hooks.callback(hook.remove)
+        out = model(input_ids=input_ids, attention_mask=attention_mask, **_without_cache(model))
+    name = type(unwrap(model)).__name__
+    if len(seen) != 1:
+        return f"{name} runs its head {len(seen)} times for one score"
+    pick = _picker(model, attention_mask)
+    if seen[0].dim() == 3 and seen[0].shape[:2] != attention_mask.shape:
+        return f"{name} gives its head {seen[0].shape[1]} places for {input_ids.shape[1]} tokens"
+    logits, ours = out[0].float().flatten(), pick(seen[0]).float().flatten()
+    if logits.shape != ours.shape:
+        return f"{name} gives {len(logits)} logits for {len(ours)} sequences"
+    limit = (2e-2 if seen[0].dtype.itemsize == 2 else 1e-4) * float(seen[0].abs().max())
+    error = float((logits - ours).abs().max())
+    if error <= limit:
+        return None
+    return f"the logits of {name} differ by {error:.2g} from its head's output at the token read"
+
+
+def _without_cache(model: nn.Module) -> dict[str, bool]:
+    takes = "use_cache" in inspect.signature(unwrap(model).forward).parameters
+    return {"use_cache": False} if takes else {}
 
 
 def read_trees(model: nn.Module, trees: TreeRows, *, before_norm: bool = False) -> ReadOut:
@@ -81,8 +131,8 @@ def _read_tree(model: nn.Module, trees: Trees, *, before_norm: bool) -> ReadOut:
         "attention_mask": trees.input_ids.new_ones(1, 1, 1, 1, dtype=torch.bool),
         "trees": TreeMask(trees),
     }
-    first_row = torch.zeros_like(trees.read_at)
-    read = _read(model, inputs, first_row, trees.read_at, before_norm=before_norm)
+    pick = partial(_pick, torch.zeros_like(trees.read_at), trees.read_at)
+    read = _read(model, inputs, pick, before_norm=before_norm)
     if len(read.rewards) != len(trees.read_at):
         raise ModelError("it reads its score elsewhere than at the last token")
     return read
@@ -114,14 +164,12 @@ def joined(reads: Sequence[ReadOut], back: Tensor) -> ReadOut:
     )
 
 
-def _read(
-    model: nn.Module, inputs: dict[str, Any], rows: Tensor, places: Tensor, *, before_norm: bool
-) -> ReadOut:
+def _read(model: nn.Module, inputs: dict[str, Any], pick: Pick, *, before_norm: bool) -> ReadOut:
     taken: dict[str, Tensor] = {}
 
     def at_head(module: Any, args: tuple[Any, ...], _output: object) -> None:
         taken["head_input"] = args[0]
-        hidden = _pick(args[0], rows, places)
+        hidden = pick(args[0])
         with torch.autocast(hidden.device.type, enabled=False):
             bias = None if module.bias is None else module.bias.float()
             reward = nn.functional.linear(hidden.float(), module.weight.float(), bias)
@@ -136,10 +184,9 @@ def _read(
         norm = _final_norm(model) if before_norm else None
         if norm is not None:
             hooks.callback(norm.register_forward_pre_hook(at_norm).remove)
-        takes_cache = "use_cache" in inspect.signature(unwrap(model).forward).parameters
-        model(**inputs, **({"use_cache": False} if takes_cache else {}))
+        model(**inputs, **_without_cache(model))
     at_token = norm is not None and taken["head_input"].dim() == 3
-    norm_input = _pick(taken["norm_input"], rows, places) if at_token else None
+    norm_input = pick(taken["norm_input"]) if at_token else None
     return ReadOut(taken["reward"], taken["hidden"], norm_input)
 
 
@@ -149,10 +196,10 @@ def _final_norm(model: nn.Module) -> nn.Module | None:
     return norms[-1] if norms else None
 
 
-def _pick(hidden: Tensor, rows: Tensor, places: Tensor) -> Tensor:
-    if hidden.dim() == 2:
-        return hidden
-    return hidden[rows.to(hidden.device), places.to(hidden.device)]
+def _pick(rows: Tensor, places: Tensor, states: Tensor) -> Tensor:
+    if states.dim() == 2:
+        return states
+    return states[rows.to(states.device), places.to(states.device)]
 
 
 TOLERANCE, HALF_TOLERANCE = 1e-3, 5e-2

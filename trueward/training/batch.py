@@ -16,6 +16,7 @@ from trueward.models import (
     ReadOut,
     TreeRows,
     attend_over_trees,
+    class_difference,
     head_norm,
     layout_difference,
     length_chunks,
@@ -165,6 +166,7 @@ class BatchReader:
         was_training = model.training
         model.eval()
         try:
+            self._check_class(model, inputs)
             for layout in LAYOUTS[self.packing]:
                 reason = self._disagreement(layout, model, inputs)
                 if self.all_agree(reason is None):
@@ -175,6 +177,17 @@ class BatchReader:
         finally:
             model.train(was_training)
             torch.clear_autocast_cache()  # weights cast without a graph must not be used with one
+
+    def _check_class(self, model: nn.Module, inputs: PairBatch) -> None:
+        for batch in (inputs, self.longest):
+            if batch is None:
+                continue
+            reason = class_difference(model, batch["input_ids"], batch["attention_mask"])
+            if not self.all_agree(reason is None):
+                raise ModelError(
+                    f"the model cannot be trained on the rewards that it would be used by: "
+                    f"{reason or 'another rank says why'}"
+                )
 
     @torch.no_grad()
     def _disagreement(self, layout: str, model: nn.Module, inputs: PairBatch) -> str | None:

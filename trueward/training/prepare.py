@@ -171,8 +171,15 @@ def with_head(peft_config: Any, model: Any, pooling: str) -> Any:
     """Return the PEFT config with the head, and layers before it, trained and saved whole.
 
     Raises:
-        ModelError: the adapter would lose the head, or the layer that makes a mean.
+        ModelError: the adapter would lose the head, or the layer that makes a mean; or it puts
+            virtual tokens before the text.
     """
+    for config in (peft_config, *getattr(model, "peft_config", {}).values()):
+        if config is not None and config.is_prompt_learning:
+            raise ModelError(
+                f"{config.peft_type.value} puts virtual tokens before the text, where a reward "
+                "model's places are counted; use LoRA or another adapter of weights"
+            )
     if peft_config is None:
         heads = head_modules(model)
         if hasattr(model, "peft_config") and not any(h.weight.requires_grad for h in heads):
