@@ -52,6 +52,10 @@ class RunError(TruewardError, RuntimeError):
     """A run that began could not go on."""
 
 
+class LayoutWarning(UserWarning):
+    """A layout without padding failed with an error, where it should work or be refused."""
+
+
 def reason(error: Exception) -> str:
     """Return the first line of another library's error, or its class where it says nothing."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

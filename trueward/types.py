@@ -58,6 +58,8 @@ class ObjectiveOutput:
     loss: Scalar
     per_pair: PairVector
     """The preference part, before weighting and penalties, in nats."""
+    preference: Scalar
+    """Its weighted mean: the loss less the penalties."""
     metrics: Mapping[str, float | Tensor] = field(default_factory=dict)
     """Detached scalars by name; tensors are left on the device, so no synchronisation is forced."""
     state: Mapping[str, Tensor] = field(default_factory=dict)

@@ -13,7 +13,6 @@ from pathlib import Path
 import torch
 from accelerate import DistributedType, FullyShardedDataParallelPlugin
 from torch.distributed.fsdp import FSDPModule
-from torch.utils.data import SequentialSampler
 from transformers import TrainerCallback
 
 if __name__ == "__main__":
@@ -71,6 +70,7 @@ def trainer(base, out, objective, accumulation, ranks, **changes):
         "bf16": False,
         "batch_objective": "exact",
         "seed": 5,
+        "train_sampling_strategy": "sequential",
         **changes,
     }
     built = RewardTrainer(
@@ -79,7 +79,6 @@ def trainer(base, out, objective, accumulation, ranks, **changes):
         train_dataset=dataset or data(),
         processing_class=tiny_data.tokenizer(),
     )
-    built._get_train_sampler = lambda *_: SequentialSampler(built.train_dataset)
     built.add_callback(Gradients())
     return built
 

@@ -1,6 +1,13 @@
+from collections.abc import Collection
+from dataclasses import fields, is_dataclass
+from itertools import chain
+from types import SimpleNamespace
+
 import torch
 
-from trueward.training.batch import PairCollator, other_prompts, prompt_length
+from trueward.training import RewardTrainer
+from trueward.training.batch import PairCollator
+from trueward.training.order import prompt_length
 
 
 def row(prompt, chosen, rejected, **more):
@@ -21,46 +28,62 @@ def test_layout_is_chosen_then_rejected_padded_on_the_right():
     assert batch["attention_mask"].tolist() == [[1, 1, 1, 0]] * 2 + [[1] * 4] * 2
 
 
-def test_foreign_rows_are_chosen_responses_under_other_prompts():
-    seen = set()
-    for shift in range(5):
-        rows = ROWS[shift:] + ROWS[:shift]
-        foreign = PairCollator(0, foreign=True)(rows)["input_ids"][10:, :3].tolist()
-        responses = [f[2] - 30 for f in foreign]
-        assert responses == [(i + shift) % 5 for i in range(5)]
-        prompts = [f[0] - 10 for f in foreign]
-        assert sorted(prompts) == [0, 1, 2, 3, 4]
-        assert all(p != r for p, r in zip(prompts, responses, strict=True))
-        seen.add(tuple((p - r) % 5 for p, r in zip(prompts, responses, strict=True)))
-    assert len(seen) > 1
-
-
-def test_the_draw_depends_on_the_rows_alone():
-    draws = []
-    for seed in (1, 2):
-        torch.manual_seed(seed)
-        draws.append(other_prompts(ROWS))
-    assert draws[0] == draws[1]
-
-
-def test_equal_prompts_are_not_foreign_to_each_other():
-    rows = [row([1, 2], [i], [i + 1], prompt_length=2) for i in (30, 40)] + [
-        row([1, 3], [50], [60], prompt_length=2)
-    ]
-    partners = other_prompts(rows)
-    assert partners[0] == partners[1] == 2
-    assert partners[2] in (0, 1)
+def test_foreign_rows_are_chosen_responses_under_the_lent_prompt():
+    rows = [{**row, "foreign_prompt": [90 + i]} for i, row in enumerate(ROWS)]
+    foreign = PairCollator(0)(rows)["input_ids"][10:, :3].tolist()
+    assert foreign == [[90 + i, 30 + i, 0] for i in range(5)]
 
 
 def test_a_foreign_prompt_too_long_for_its_response_loses_its_start():
-    rows = [row([1, 2, 3, 4], [5], [6], prompt_length=4), row([7], [8] * 3, [9], prompt_length=1)]
-    batch = PairCollator(0, foreign=True, max_length=5)(rows)
+    rows = [
+        row([1, 2, 3, 4], [5], [6], prompt_length=4, foreign_prompt=[7]),
+        row([7], [8] * 3, [9], prompt_length=1, foreign_prompt=[1, 2, 3, 4]),
+    ]
+    batch = PairCollator(0, max_length=5)(rows)
     assert batch["input_ids"][4:].tolist() == [[7, 5, 0, 0, 0], [1, 4, 8, 8, 8]]
 
 
-def test_a_pair_alone_keeps_its_own_prompt():
-    batch = PairCollator(0, foreign=True)(ROWS[:1])
-    assert batch["input_ids"][2].tolist() == batch["input_ids"][0].tolist()
+def test_passes_hold_each_pair_once_within_the_tokens():
+    rows = [
+        row([1], [2] * size, [3], weight=size, foreign_prompt=[4]) for size in (3, 9, 1, 6, 2, 30)
+    ]
+    batch = PairCollator(0, batch_tokens=40, trees=True)(rows)
+    places = [one["place"] for one in batch["passes"]]
+    assert sorted(chain(*places)) == [*range(6)]
+    assert places[0] == [5]  # too long for any other beside it
+    for one in batch["passes"]:
+        assert int(one["attention_mask"].sum()) <= 40 or len(one["place"]) == 1
+        assert one["weight"].tolist() == [rows[i]["weight"] for i in one["place"]]
+        chosen = one["input_ids"][: len(one["place"])]
+        assert [(ids == 2).sum().item() for ids in chosen] == one["weight"].tolist()
+        assert one["trees"].tokens < int(one["attention_mask"].sum())
+    whole = PairCollator(0)(rows)
+    assert torch.equal(batch["input_ids"], whole["input_ids"])
+    assert "passes" not in PairCollator(0, batch_tokens=1000)(rows)
+
+
+def test_a_batch_moves_as_a_whole(tmp_path):
+    """On the meta device, which every tensor of a batch must reach."""
+    rows = [{**row, "foreign_prompt": [90 + i], "margin": 1.0} for i, row in enumerate(ROWS)]
+    batch = PairCollator(0, trees=True, batch_tokens=12)(rows)
+    kind = type("Meta", (RewardTrainer,), {"__init__": lambda self: None})
+    trainer = kind()
+    trainer.args = SimpleNamespace(device=torch.device("meta"))
+
+    def tensors(value):
+        if isinstance(value, torch.Tensor):
+            return [value]
+        if is_dataclass(value):
+            value = {f.name: getattr(value, f.name) for f in fields(value)}
+        members = value.values() if isinstance(value, dict) else value
+        return [t for m in members for t in tensors(m)] if isinstance(members, Collection) else []
+
+    assert len(tensors(batch)) > 20
+    assert {t.device.type for t in tensors(batch)} == {"cpu"}
+    moved = tensors(trainer._prepare_inputs(batch))
+    assert len(moved) == len(tensors(batch))
+    assert {t.device.type for t in moved} == {"meta"}
+    assert {t.dtype for t in moved} == {torch.int64, torch.float32}
 
 
 def test_prompt_is_the_common_prefix_where_nothing_is_recorded():

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import trueward
 from trueward.models import load_for_training, pad_right, read_out
 from trueward.types import PairScores
 
+SIDES = ("chosen_ids", "rejected_ids")
 SCRIPT = Path(effective_batch.__file__)
 
 
@@ -40,17 +42,28 @@ def launched(request, base, tmp_path_factory):
 
 
 def one_big_batch(base, objective, prepared):
-    """Losses, gradients and state of the steps by autograd alone, without a trainer."""
+    """Losses, gradients and state of the steps by autograd alone, without a trainer.
+
+    The first pair of the order borrows the second one's prompt and the second the first one's, …
+    """
     model = load_for_training(base, seed=5).model
     state, losses, gradients = {}, [], []
+    built = trueward.objective(objective)
+    pairs = [row["chosen_ids"] for row in prepared]
+    cuts = [row["prompt_length"] for row in prepared]
+    lenders = [i ^ 1 if i ^ 1 < len(pairs) else 0 for i in range(len(pairs))]
+    foreign = [pairs[j][: cuts[j]] + pairs[i][cuts[i] :] for i, j in enumerate(lenders)]
     for begin in range(0, effective_batch.PAIRS, effective_batch.A_STEP):
         rows = prepared[begin : begin + effective_batch.A_STEP]
-        read = read_out(model, *pad_right(rows["chosen_ids"] + rows["rejected_ids"], 0))
-        (chosen, rejected), (up, down) = read.rewards.chunk(2), read.hidden.chunk(2)
-        weight = torch.tensor(rows["weight"], dtype=torch.float32)
-        out = trueward.objective(objective)(
-            PairScores(chosen, rejected, up, down, weight=weight), state
-        )
+        sides = [rows["chosen_ids"], rows["rejected_ids"]]
+        if "foreign" in built.needs:
+            sides.append(foreign[begin : begin + effective_batch.A_STEP])
+        read = read_out(model, *pad_right([ids for side in sides for ids in side], 0))
+        rewards, hidden = read.rewards.chunk(len(sides)), read.hidden.chunk(len(sides))
+        scores = PairScores(*rewards[:2], *hidden[:2], *rewards[2:])
+        for column in {"weight", "margin"} & set(rows):
+            scores = replace(scores, **{column: torch.tensor(rows[column], dtype=torch.float32)})
+        out = built(scores, state)
         model.zero_grad()
         out.loss.backward()
         gradients.append(torch.cat([p.grad.flatten() for p in model.parameters()]))
@@ -100,6 +113,96 @@ def test_ranks_share_the_first_ones_word_and_any_ones_signal(launched):
             "no flag": False,
             "error": "from rank 0",
         }
+
+
+SEPARABLE = ("bt", "contrast", "margin_column + contrast + centering")
+
+
+@pytest.mark.parametrize("accumulation", [2, 8])
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize("objective", SEPARABLE)
+def test_pairs_a_device_change_nothing_that_is_trained(
+    base, tmp_path, objective, weighted, accumulation
+):
+    """Weights, the last step's odd pairs and other prompts, down to one pair a device."""
+    data = effective_batch.data()
+    data = data if weighted else data.remove_columns("weight")
+    if "margin" in objective:
+        data = data.add_column("margin", [0.1 * i for i in range(len(data))])
+    built = effective_batch.trainer(
+        base, tmp_path, objective, accumulation, 1, batch_objective=None, train_dataset=data
+    )
+    check(effective_batch.run(built), one_big_batch(base, objective, built.train_dataset))
+    logged = [r["foreign_responses"] for r in built.state.log_history if "foreign_responses" in r]
+    assert logged == ([8, 5] if "contrast" in objective else [])
+
+
+def test_prompt_contrast_at_one_pair_a_device_is_not_plain_bradley_terry(base, tmp_path):
+    built = effective_batch.trainer(base, tmp_path, "contrast", 8, 1, batch_objective=None)
+    _, plain, _ = one_big_batch(base, "bt", built.train_dataset)
+    found = effective_batch.run(built)["gradients"]
+    assert (found[0] - plain[0]).norm() > 1e-2 * plain[0].norm()
+
+
+@pytest.mark.parametrize("packing", ["auto", "off"])
+@pytest.mark.parametrize("accumulation", [1, 2])
+@pytest.mark.parametrize("objective", ["contrast", "aplot + bsr(weight=0.1)"])
+def test_passes_of_few_tokens_change_nothing(base, tmp_path, objective, accumulation, packing):
+    built = effective_batch.trainer(
+        base,
+        tmp_path,
+        objective,
+        accumulation,
+        1,
+        batch_objective=None,
+        batch_tokens=60,
+        packing=packing,
+    )
+    widths, read = [], built._read
+
+    def watched(model, inputs):
+        widths.append(int(inputs["attention_mask"].sum()))
+        return read(model, inputs)
+
+    watched.layout = None
+    built._read = watched
+    check(effective_batch.run(built), one_big_batch(base, objective, built.train_dataset))
+    pairs = [len(a) + len(b) for a, b in zip(*(built.train_dataset[s] for s in SIDES), strict=True)]
+    assert len(widths) > 2 * accumulation
+    assert max(widths) <= max(60, *(1.5 * pair + 30 for pair in pairs))
+
+
+def test_evaluation_in_passes_is_that_of_the_whole(base, tmp_path):
+    found = []
+    for tokens in (None, 60):
+        built = effective_batch.trainer(
+            base,
+            tmp_path,
+            "contrast + bsr",
+            1,
+            1,
+            batch_tokens=tokens,
+        )
+        found.append(built.evaluate(built.train_dataset))
+    for name in ("eval_loss", "eval_accuracy", "eval_contrast_accuracy", "eval_mean_reward"):
+        assert found[1][name] == pytest.approx(found[0][name], rel=1e-5), name
+
+
+def test_steps_sorted_by_length_hold_the_same_pairs(base, tmp_path):
+    """Grouping by length cuts a step otherwise; what is trained stays the same."""
+    settings = {"batch_objective": None, "seed": 3, "max_steps": 2}
+    found, widths = [], []
+    for strategy in ("random", "group_by_length"):
+        built = effective_batch.trainer(
+            base, tmp_path, "contrast", 4, 1, train_sampling_strategy=strategy, **settings
+        )
+        batches = [batch["attention_mask"] for batch in built.get_train_dataloader()]
+        widths.append([int(mask[: 2 * len(mask) // 3].sum()) for mask in batches])
+        found.append(effective_batch.run(built)["gradients"])
+    assert widths[0] != widths[1]
+    assert widths[1][:4] == sorted(widths[1][:4], reverse=True)
+    for random, grouped in zip(*found, strict=True):
+        assert (random - grouped).norm() <= 1e-5 * random.norm()
 
 
 def test_micro_batches_alone_are_another_objective(base, tmp_path):

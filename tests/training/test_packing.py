@@ -9,8 +9,16 @@ from helpers import tiny_data, tiny_models
 from peft import LoraConfig
 from transformers import BloomConfig, GPTNeoConfig
 
-from trueward.models import ReadOut, head_modules, length_chunks, load_for_training, unwrap
-from trueward.training import RewardConfig, RewardTrainer, batch
+from trueward.errors import LayoutWarning
+from trueward.models import (
+    ReadOut,
+    head_modules,
+    length_chunks,
+    load_for_training,
+    read_trees,
+    unwrap,
+)
+from trueward.training import RewardConfig, RewardTrainer, layout
 
 SETTINGS = {
     "per_device_train_batch_size": 6,
@@ -144,15 +152,62 @@ def test_a_window_that_only_the_longest_pair_shows_is_found_out(tmp_path):
 
 def test_a_layout_that_nothing_agrees_with_falls_back_to_padding(bases, tmp_path, monkeypatch):
     def wrong(model, ids, mask, chunks):
-        plain = batch.read_out(model, ids, mask)
+        plain = layout.read_out(model, ids, mask)
         return ReadOut(plain.rewards, plain.hidden * 1.01)
 
-    monkeypatch.setattr(batch, "read_chunks", wrong)
+    monkeypatch.setattr(layout, "read_chunks", wrong)
     model = load_for_training(bases["bert"], seed=5).model
     run = train(model, tmp_path, max_steps=2)
     assert run._read.layout == "off"
     assert sum("differ by 0.01 (limit 0.001)" in line for line in run.notices) == 1
     assert head_modules(run.model)
+
+
+def broken(kind):
+    """Trees whose states are right and whose gradients are not, or that fail in one pass."""
+
+    def read(model, trees, **settings):
+        found = read_trees(model, trees, **settings)
+        if kind == "forward" or (kind == "backward" and found.hidden.requires_grad):
+            raise RuntimeError("no kernel for this")
+        return ReadOut(2 * found.rewards - found.rewards.detach(), found.hidden)
+
+    return read
+
+
+def test_gradients_that_differ_are_found_out(bases, tmp_path, monkeypatch):
+    monkeypatch.setattr(layout, "read_trees", broken("gradient"))
+    model = load_for_training(bases["qwen2"], seed=5).model
+    run = train(model, tmp_path, max_steps=2)
+    assert run._read.layout == "chunk"
+    assert [n for n in run.notices if n.startswith("packing: tree") and "gradients differ" in n]
+
+
+@pytest.mark.parametrize("kind", ["forward", "backward"])
+def test_code_that_fails_is_warned_of_and_training_goes_on(kind, bases, tmp_path, monkeypatch):
+    monkeypatch.setattr(layout, "read_trees", broken(kind))
+    model = load_for_training(bases["qwen2"], seed=5).model
+    said = "tree fails with Qwen2ForSequenceClassification .RuntimeError: no kernel for this"
+    with pytest.warns(LayoutWarning, match=said):
+        run = train(model, tmp_path, max_steps=2)
+    assert run._read.layout == "chunk"
+    assert len(run.losses) == 2
+
+
+def test_the_proof_leaves_modes_and_gradients_as_they_were(bases, tmp_path):
+    model = load_for_training(bases["bert"], seed=5).model
+    model.bert.embeddings.eval()
+    modes = {name: module.training for name, module in model.named_modules()}
+    with layout._without_dropout(model):
+        assert not model.training  # attention has dropout of its own
+    assert {name: module.training for name, module in model.named_modules()} == modes
+    run = train(load_for_training(bases["qwen2"], seed=5).model, tmp_path, max_steps=1)
+    run.model.zero_grad()
+    run._read.layout = None
+    run._read(run.model, next(iter(run.get_train_dataloader())))
+    assert all(parameter.grad is None for parameter in run.model.parameters())
+    with layout._without_dropout(run.model.train()):
+        assert run.model.training
 
 
 def test_chunks_waste_least():

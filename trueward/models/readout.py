@@ -6,7 +6,7 @@
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -110,16 +110,23 @@ def _without_cache(model: nn.Module) -> dict[str, bool]:
     return {"use_cache": False} if takes else {}
 
 
-def read_trees(model: nn.Module, trees: TreeRows, *, before_norm: bool = False) -> ReadOut:
+def read_trees(
+    model: nn.Module, trees: TreeRows, *, before_norm: bool = False, passes: int = 0
+) -> ReadOut:
     """Read sequences laid out as trees: the numbers of `read_out`, from fewer tokens.
 
     The model must have been through `attend_over_trees`, and be a decoder whose every token sees
-    earlier tokens only and whose positions are given by `position_ids`.
+    earlier tokens only and whose positions are given by `position_ids`. Where ranks must make as
+    many `passes`, the last row goes through the model again, without effect.
 
     Raises:
         ModelError: the model does not read its score at the last token.
     """
     reads = [_read_tree(model, row, before_norm=before_norm) for row in trees.rows]
+    for _ in range(len(reads), passes):
+        idle = _read_tree(model, trees.rows[-1], before_norm=before_norm)
+        nothing = 0 * (idle.rewards.sum() + idle.hidden.sum())
+        reads[0] = replace(reads[0], rewards=reads[0].rewards + nothing)
     return joined(reads, trees.back)
 
 

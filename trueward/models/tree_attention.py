@@ -1,5 +1,6 @@
 """Attention over trees: the model's own function block by block, or FlexAttention at once."""
 
+import inspect
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -105,6 +106,12 @@ def attend_over_trees(model: nn.Module) -> None:
         return
     if base not in BASES:
         raise ModelError(f"attention {base!r} cannot be applied to trees; use {' or '.join(BASES)}")
+    if not getattr(plain, "_supports_attention_backend", False):
+        raise ModelError(f"{type(plain).__name__} has attention code of its own")
+    takes = inspect.signature(plain.forward).parameters
+    passes_on = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in takes.values())
+    if "position_ids" not in takes or not passes_on:
+        raise ModelError(f"{type(plain).__name__} takes no positions, or no further arguments")
     name = base + SUFFIX
     AttentionInterface.register(name, partial(_attend, base))
     AttentionMaskInterface.register(name, ALL_MASK_ATTENTION_FUNCTIONS[base])

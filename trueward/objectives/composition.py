@@ -82,8 +82,8 @@ class Objective:
             terms.append(margin)
         preference = self.preference(gap, batch, state)
         per_pair = _per_pair(self.preference, preference.value, gap)
-        loss = _weighted_mean(per_pair, batch.weight)
-        metrics["preference_loss"] = loss.detach()
+        mean = loss = _weighted_mean(per_pair, batch.weight)
+        metrics["preference_loss"] = mean.detach()
         terms.append(preference)
         for part in self.penalties:
             penalty = part(batch, state)
@@ -93,6 +93,7 @@ class Objective:
         return ObjectiveOutput(
             loss,
             per_pair,
+            mean,
             {k: v for m in (metrics, *(t.metrics for t in terms)) for k, v in m.items()},
             {k: v for t in terms for k, v in t.state.items()},
         )

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from accelerate import PartialState
-from datasets import Dataset
 from torch import Tensor, nn
 from transformers import ProgressCallback, TrainerCallback
 
@@ -15,7 +14,6 @@ from trueward.diagnostics import effective_rank
 from trueward.models import ReadOut
 from trueward.processes import on_any_rank
 from trueward.training.batch import PairBatch, batch_metrics, pair_columns, pair_scores
-from trueward.types import Row
 
 PROBE_PAIRS = 32
 """Pairs of the probe; every 50 steps of 16 pairs they cost about 1 % of training."""
@@ -43,14 +41,6 @@ class Probe(TrainerCallback):
         if state.global_step % self.every == 0:
             for name, value in probe(kwargs["model"], self.batch, self.read).items():
                 self.keep(f"probe_{name}", value)
-
-
-def probe_rows(evaluation: Any, training: Any) -> list[Row]:
-    """Return the first pairs of the evaluation or else the training data; none of a stream."""
-    data = evaluation if isinstance(evaluation, Dataset) else training
-    if not isinstance(data, Dataset):
-        return []
-    return list(data.select(range(min(PROBE_PAIRS, len(data)))))
 
 
 @torch.no_grad()

@@ -48,6 +48,13 @@ class RewardConfig(trl.RewardConfig):
             "choices": ["auto", "tree", "chunk", "off"],
         },
     )
+    batch_tokens: int | None = field(
+        default=None,
+        metadata={
+            "help": "Most tokens that go through the model at once; a micro-batch with more is cut "
+            "by length, with the same gradient."
+        },
+    )
     probe_steps: int = field(
         default=50,
         metadata={"help": "Steps between looks at a fixed set of 32 pairs; 0 for none."},
@@ -78,4 +85,11 @@ class RewardConfig(trl.RewardConfig):
             valid = field_of.metadata["choices"]
             if value not in (*valid, field_of.default):
                 raise InputError(f"{name}={value!r} is unknown; valid: {', '.join(valid)}")
+        if self.batch_tokens is not None and self.batch_tokens < 1:
+            raise InputError(f"batch_tokens: expected at least 1, got {self.batch_tokens}")
+        if self.train_sampling_strategy == "batch_rebalance":
+            raise InputError(
+                "train_sampling_strategy='batch_rebalance' changes which pairs share a step; "
+                "use 'group_by_length', which balances micro-batches and ranks within each step"
+            )
         super().__post_init__()

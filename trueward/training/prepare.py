@@ -53,6 +53,13 @@ def first_row(data: Any) -> Row:
     return next(iter(data), {}) if data is not None else {}
 
 
+def first_rows(data: Any, count: int) -> list[Row]:
+    """Return the first rows of a data set, at most so many; none of a stream."""
+    if not isinstance(data, Dataset):
+        return []
+    return list(data.select(range(min(count, len(data)))))
+
+
 def longest_pair(data: Any) -> list[Row]:
     """Return a list with the row that has the most tokens; an empty one for a stream."""
     if not isinstance(data, Dataset):

@@ -1,9 +1,12 @@
-"""The exact effective batch: one objective over every micro-batch of a step and every rank.
+"""An optimiser step: its micro-batches, on all ranks, count as one batch of pairs.
 
-The loss is differentiated with respect to the scores, and a second pass of each micro-batch carries
-those gradients into the model, so that only one micro-batch's graph is in memory at a time.
+Where the terms of an objective are of one pair each, every micro-batch has a known share in the
+step (`SharedStep`). Where pairs interact, the loss is differentiated with respect to the scores of
+the whole step, and a second pass of each micro-batch carries those gradients into the model, so
+that only one micro-batch's graph is in memory at a time (`ExactStep`).
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -15,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from trueward.objectives import Objective
-from trueward.training.batch import pair_columns
+from trueward.training.batch import PairBatch, pair_columns, passes_of, places
 from trueward.types import ObjectiveOutput, PairScores
 
 Batch = TypeVar("Batch")
@@ -25,57 +28,163 @@ LEAVES = ("chosen", "rejected", "foreign", "chosen_hidden", "rejected_hidden")
 
 
 @dataclass(frozen=True)
+class Part:
+    """Pairs of a step that go through the model together."""
+
+    batch: PairBatch
+    kept: list[int] | None
+    """The pairs that count, by their places; None for all."""
+
+
+def parts_of(batches: Sequence[PairBatch], accelerator: Accelerator) -> list[Part]:
+    """Return the passes of a step's micro-batches, less the rows repeated at the data's end."""
+    parts = []
+    for number, batch in enumerate(batches):
+        passes = passes_of(batch)
+        limit = pairs = sum(len(places(one)) for one in passes)
+        if number == len(batches) - 1:
+            limit = rows_of_data(pairs, accelerator)
+        for one in passes:
+            kept = [i for i, place in enumerate(places(one)) if place < limit]
+            parts.append(Part(one, None if len(kept) == len(places(one)) else kept))
+    return parts
+
+
+@dataclass(frozen=True)
 class BatchLoss:
     """The loss of an effective batch, and its gradients with respect to the scores."""
 
     loss: Tensor
     gradients: Sequence[Gradients]
-    """One a micro-batch. It may have fewer rows: the rows after them do not count."""
+    """One a micro-batch."""
 
 
 @dataclass(frozen=True)
-class ExactStep:
-    """An optimiser step whose micro-batches, on all ranks, are one batch to the objective."""
+class Step(ABC):
+    """The losses of a step's parts, whose gradients add up to that of the whole step."""
 
-    read: Callable[[Any], PairScores]
-    """The model's scores of a micro-batch."""
+    read: Callable[[PairBatch], PairScores]
+    """The model's scores of a batch."""
     objective: Objective
     state: Mapping[str, Tensor]
     accelerator: Accelerator
-    finish: Callable[[ObjectiveOutput, Tensor], None]
-    """Takes the objective's output, equal on every rank, and the `pair_columns` of all pairs."""
+    averaged: int
+    """Micro-batches, over which the trainer averages as it does over ranks."""
+    finish: Callable[[Sequence[ObjectiveOutput], Tensor], None]
+    """Takes the objective's outputs, detached, and the `pair_columns` of all pairs of the step."""
 
-    def losses(self, batches: Sequence[Any]) -> Iterator[Tensor]:
-        """Yield `micro_losses` for a trainer that averages over micro-batches and ranks."""
-        return micro_losses(batches, self.read, self._evaluate)
+    @abstractmethod
+    def losses(self, parts: Sequence[Part]) -> Iterator[Tensor]:
+        """Yield a scalar a part, to be backpropagated before the next is asked for."""
 
-    def _evaluate(self, parts: Sequence[PairScores]) -> BatchLoss:
-        counts = [len(part.chosen) for part in parts]
-        counts[-1] = rows_of_data(counts[-1], self.accelerator)
-        like = self._needed(parts[0])
-        own = [
-            torch.cat([pair_columns(part), to_table(self._needed(part))], dim=1)[:count]
-            for part, count in zip(parts, counts, strict=True)
-        ]
-        rows, start = gather_rows(torch.cat(own), self.accelerator)
-        logged = pair_columns(parts[0]).shape[1]
-        scores = from_table(rows[:, logged:], like)
-        out, gradients = differentiate(self.objective, scores, self.state)
-        self.finish(out, rows[:, :logged])
-        scale = len(parts) * self.accelerator.num_processes
-        ends = [start + sum(counts[: i + 1]) for i in range(len(counts))]
-        return BatchLoss(
-            out.loss,
-            [
-                {name: scale * gradient[end - count : end] for name, gradient in gradients.items()}
-                for end, count in zip(ends, counts, strict=True)
-            ],
+    @property
+    def scale(self) -> int:
+        """What undoes the trainer's averages."""
+        return self.averaged * int(self.accelerator.num_processes)
+
+
+class SharedStep(Step):
+    """A step whose objective is a mean over pairs, or sees each part alone where it is none.
+
+    With k for what the trainer divides by, n pairs and weights w, part p has the loss
+
+        k · (Σ_p w / Σ w) · preference_p  +  k · (n_p / n) · penalties_p
+    """
+
+    def losses(self, parts: Sequence[Part]) -> Iterator[Tensor]:
+        """Yield the losses of the parts, each read once."""
+        shares = self._shares(parts)
+        state, outs, rows = self.state, [], []
+        for number, (part, (pairs, weight)) in enumerate(zip(parts, shares, strict=True)):
+            scores = _taken(self.read(part.batch), part.kept)
+            rows.append(pair_columns(scores))
+            if len(scores.chosen):
+                out = self.objective(scores, state)
+                loss = out.loss
+                if len(parts) * self.accelerator.num_processes > 1:
+                    loss = weight * out.preference + pairs * (out.loss - out.preference)
+                state = out.state
+                outs.append(_without_graph(out))
+                del out
+            else:
+                loss = sum((leaf.sum() for leaf in _leaves(scores).values()), torch.zeros(()))
+            del scores
+            if number == len(parts) - 1:
+                self.finish(outs, gather_rows(torch.cat(rows), self.accelerator)[0])
+            yield loss
+
+    def _shares(self, parts: Sequence[Part]) -> list[tuple[Tensor, Tensor]]:
+        """Return k·n_p/n and k·Σ_p w / Σ w of each part."""
+        sums = torch.stack([_sums(part) for part in parts])
+        total = self.accelerator.gather(sums.sum(dim=0, keepdim=True)).sum(dim=0)
+        shares = self.scale * sums / total.clamp_min(torch.finfo(total.dtype).tiny)
+        return [(share[0], share[1]) for share in shares]
+
+
+def _sums(part: Part) -> Float[Tensor, " 2"]:
+    """Return the number of pairs that count, and the sum of their weights."""
+    device = part.batch["input_ids"].device
+    kept = slice(None) if part.kept is None else part.kept
+    weight = part.batch.get("weight", torch.ones(len(places(part.batch)), device=device))[kept]
+    return torch.stack([weight.new_tensor(len(weight)), weight.sum()])
+
+
+class ExactStep(Step):
+    """A step whose pairs, of all its parts and on all ranks, are one batch to the objective."""
+
+    def losses(self, parts: Sequence[Part]) -> Iterator[Tensor]:
+        """Yield `micro_losses`."""
+        yield from micro_losses(
+            [part.batch for part in parts], self.read, lambda scores: self._evaluate(parts, scores)
         )
+
+    def _evaluate(self, parts: Sequence[Part], scores: Sequence[PairScores]) -> BatchLoss:
+        kept = [_taken(s, part.kept) for s, part in zip(scores, parts, strict=True)]
+        like = self._needed(kept[0])
+        tables = [torch.cat([pair_columns(s), to_table(self._needed(s))], dim=1) for s in kept]
+        rows, start = gather_rows(torch.cat(tables), self.accelerator)
+        logged = pair_columns(kept[0]).shape[1]
+        out, gradients = differentiate(
+            self.objective, from_table(rows[:, logged:], like), self.state
+        )
+        self.finish([out], rows[:, :logged])
+        own = []
+        for part, table in zip(parts, tables, strict=True):
+            cut = {name: g[start : start + len(table)] for name, g in gradients.items()}
+            own.append({name: self.scale * _spread(g, part) for name, g in cut.items()})
+            start += len(table)
+        return BatchLoss(out.loss * (self.averaged / len(parts)), own)
 
     def _needed(self, scores: PairScores) -> PairScores:
         if "hidden" in self.objective.needs:
             return scores
         return replace(scores, chosen_hidden=None, rejected_hidden=None)
+
+
+def _taken(scores: PairScores, kept: list[int] | None) -> PairScores:
+    if kept is None:
+        return scores
+    named = {f.name: getattr(scores, f.name) for f in fields(scores)}
+    there: dict[str, Any] = {n: v[kept] for n, v in named.items() if v is not None}
+    return PairScores(**there)
+
+
+def _spread(gradient: Tensor, part: Part) -> Tensor:
+    """Return the gradient of the pairs that count among zeros for the others."""
+    if part.kept is None:
+        return gradient
+    whole = gradient.new_zeros(len(places(part.batch)), *gradient.shape[1:])
+    whole[part.kept] = gradient
+    return whole
+
+
+def _without_graph(out: ObjectiveOutput) -> ObjectiveOutput:
+    return replace(
+        out,
+        loss=out.loss.detach(),
+        per_pair=out.per_pair.detach(),
+        preference=out.preference.detach(),
+    )
 
 
 def micro_losses(
@@ -119,14 +228,14 @@ def differentiate(
     out = objective(replace(scores, **leaves), state)
     computed = torch.autograd.grad(out.loss, list(leaves.values()), allow_unused=True)
     gradients = {name: g for name, g in zip(leaves, computed, strict=True) if g is not None}
-    return replace(out, loss=out.loss.detach(), per_pair=out.per_pair.detach()), gradients
+    return _without_graph(out), gradients
 
 
 def _carrier(value: Tensor, scores: PairScores, gradients: Gradients) -> Tensor:
     """Return a scalar of this value whose gradient with respect to the scores is `gradients`."""
     carried = value.new_zeros(())
     for name, gradient in gradients.items():
-        score = _leaves(scores)[name][: len(gradient)]
+        score = _leaves(scores)[name]
         carried = carried + (score.to(gradient.dtype) * gradient).sum()
     return value + (carried - carried.detach())
 

@@ -1,7 +1,8 @@
 """`RewardTrainer`: TRL's trainer with any objective and the model's own read-out."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,32 +10,45 @@ from typing import Any
 
 import torch
 import trl
-from accelerate import PartialState
+from accelerate import DistributedType, PartialState
+from accelerate.data_loader import SeedableRandomSampler
+from accelerate.utils import send_to_device
 from datasets import Dataset
 from torch import Tensor, nn
+from torch.utils.data import SequentialSampler
 from transformers import PreTrainedTokenizerBase
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 import trueward
 from trueward.data import Encoder, encode_pairs, to_pairs
-from trueward.models import ReadOut, freeze_bias, head_modules, head_name, prepare, unwrap
+from trueward.models import freeze_bias, head_modules, head_name, prepare, unwrap
 from trueward.objectives import Objective
 from trueward.results import FullCheckpointRecord
 from trueward.training.batch import (
     COLUMNS,
-    BatchReader,
     PairBatch,
     PairCollator,
     batch_metrics,
+    joined_scores,
     pair_columns,
     pair_scores,
-    row_tokens,
+    passes_of,
 )
-from trueward.training.callbacks import Probe, probe_rows
+from trueward.training.callbacks import PROBE_PAIRS, Probe
 from trueward.training.config import RewardConfig
+from trueward.training.layout import PROVEN_PAIRS, BatchReader, row_tokens
+from trueward.training.order import (
+    LENDER,
+    BorrowingRows,
+    BorrowingSampler,
+    SortedSteps,
+    pair_lengths,
+    prompt_numbers,
+)
 from trueward.training.prepare import (
     check_columns,
     first_row,
+    first_rows,
     fit_length,
     fit_pad_token,
     fit_template,
@@ -49,8 +63,8 @@ from trueward.training.prepare import (
     with_head,
     write_checkpoint_record,
 )
-from trueward.training.step import ExactStep
-from trueward.types import ObjectiveOutput, PairScores
+from trueward.training.step import ExactStep, SharedStep, parts_of
+from trueward.types import ObjectiveOutput, PairScores, Row
 
 logger = logging.getLogger(__name__)
 
@@ -109,11 +123,11 @@ class RewardTrainer(trl.RewardTrainer):
             data_collator
             or PairCollator(
                 processing_class.pad_token_id,
-                foreign="foreign" in self.objective.needs,
                 max_length=args.max_length,
                 pad_to_multiple_of=args.pad_to_multiple_of,
                 trees=args.packing in ("auto", "tree"),
                 row_tokens=row_tokens(args),
+                batch_tokens=args.batch_tokens,
             ),
             train_dataset,
             eval_dataset,
@@ -131,21 +145,37 @@ class RewardTrainer(trl.RewardTrainer):
 
     def _reader(self) -> BatchReader:
         args, own = self.args, isinstance(self.data_collator, PairCollator)
-        pairs = longest_pair(self.train_dataset) if own else []
         return BatchReader(
             packing=args.packing if own else "off",
-            longest=self._prepare_inputs(self.data_collator(pairs)) if pairs else None,
+            first=self._fixed_batch(first_rows(self.train_dataset, PROVEN_PAIRS)),
+            longest=self._fixed_batch(longest_pair(self.train_dataset)),
             half=bool(args.bf16 or args.fp16),
             ranks=args.world_size,
+            backward=self.accelerator.distributed_type != DistributedType.DEEPSPEED,
             all_agree=self._all_agree,
+            most=self._most,
             say=self._say,
         )
 
     def _watch_probe(self) -> None:
-        rows = probe_rows(self.eval_dataset, self.train_dataset)
-        if self.args.probe_steps and rows and isinstance(self.data_collator, PairCollator):
-            batch = self._prepare_inputs(replace(self.data_collator, foreign=False)(rows))
+        followed = isinstance(self.eval_dataset, Dataset)
+        rows = self.eval_dataset if followed else self.train_dataset
+        batch = self._fixed_batch(first_rows(rows, PROBE_PAIRS))
+        if self.args.probe_steps and batch is not None:
             self.add_callback(Probe(self.args.probe_steps, batch, self._read, self._keep))
+
+    def _fixed_batch(self, rows: list[Row]) -> PairBatch | None:
+        """Return rows as one batch on the device; None without rows or with another collator."""
+        if not rows or not isinstance(self.data_collator, PairCollator):
+            return None
+        batch: PairBatch = self._prepare_inputs(
+            replace(self.data_collator, batch_tokens=None)(rows)
+        )
+        return batch
+
+    def _prepare_input(self, data: Any) -> Any:
+        """Move a batch, trees and all, to the device; numbers keep their types."""
+        return send_to_device(data, self.args.device)
 
     def _keep(self, name: str, value: Tensor) -> None:
         self._metrics["train"][name].append(value)
@@ -153,6 +183,10 @@ class RewardTrainer(trl.RewardTrainer):
     def _all_agree(self, yes: bool) -> bool:
         votes = torch.tensor([yes], device=self.args.device)
         return bool(self.accelerator.gather(votes).all())
+
+    def _most(self, count: int) -> int:
+        counts = torch.tensor([count], device=self.args.device)
+        return int(self.accelerator.gather(counts).max())
 
     def _recheck_pad_token(self) -> None:
         """Check the pad token again, after TRL has set the chat template and encoded the data."""
@@ -194,23 +228,70 @@ class RewardTrainer(trl.RewardTrainer):
         return self._prepare_dataset(dataset, self.processing_class, self.args, name)
 
     def _set_signature_columns_if_needed(self) -> None:
-        columns = ["chosen_ids", "rejected_ids", "prompt_length", *COLUMNS]
+        columns = ["chosen_ids", "rejected_ids", "prompt_length", LENDER, *COLUMNS]
         self._signature_columns: list[str] = columns
 
+    def _remove_unused_columns(self, dataset: Any, description: str | None = None) -> Any:
+        kept = super()._remove_unused_columns(dataset, description)
+        return BorrowingRows(kept) if self._borrows else kept
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        rows = self.train_dataset if train_dataset is None else train_dataset
+        strategy = self.args.train_sampling_strategy
+        if not isinstance(rows, BorrowingRows) and strategy != "group_by_length":
+            return super()._get_train_sampler(train_dataset)
+        if strategy == "sequential":
+            places: Any = SequentialSampler(rows)
+        else:
+            places = SeedableRandomSampler(rows, data_seed=self.args.data_seed)
+        places = self._borrowing(places, rows)
+        if strategy != "group_by_length":
+            return places
+        pairs = self.args.train_batch_size * self.args.gradient_accumulation_steps
+        return SortedSteps(places, pair_lengths(self.train_dataset), pairs * self.args.world_size)
+
+    def _get_eval_sampler(self, eval_dataset: Any) -> Any:
+        return self._borrowing(SequentialSampler(eval_dataset), eval_dataset)
+
+    def _borrowing(self, places: Any, rows: Any) -> Any:
+        if not isinstance(rows, BorrowingRows):
+            return places
+        return BorrowingSampler(places, prompt_numbers(rows.rows), "data")
+
+    @property
+    def _borrows(self) -> bool:
+        return "foreign" in self.objective.needs
+
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> Any:
-        """Return a step's micro-batches; with an exact objective, prepare their losses."""
+        """Return a step's micro-batches, and prepare their losses."""
         batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
-        self._losses = None
-        if self._exact and len(batches) * self.accelerator.num_processes > 1:
-            step = ExactStep(
-                lambda batch: self._scores(self.model_wrapped, self._prepare_inputs(batch))[0],
-                self.objective,
-                self.objective_state,
-                self.accelerator,
-                partial(self._finish, batches),
-            )
-            self._losses = step.losses(batches)
+        parts = parts_of(batches, self.accelerator)
+        exact = self._exact and len(parts) * self.accelerator.num_processes > 1
+        step = (ExactStep if exact else SharedStep)(
+            read=lambda batch: self._scores(self.model_wrapped, self._prepare_inputs(batch)),
+            objective=self.objective,
+            state=self.objective_state,
+            accelerator=self.accelerator,
+            averaged=len(batches),
+            finish=partial(self._finish, batches),
+        )
+        self._losses = step.losses(parts)
         return batches, items
+
+    def training_step(self, model: nn.Module, inputs: PairBatch, *args: Any) -> Tensor:
+        """Go forward and backward through each pass of a micro-batch; return their losses' sum."""
+        passes = passes_of(inputs)
+        if len(passes) == 1:
+            loss: Tensor = super().training_step(model, inputs, *args)
+            return loss
+        synchronise = self.accelerator.sync_gradients
+        quiet = self.accelerator.distributed_type == DistributedType.DEEPSPEED
+        losses = []
+        for left, one in zip(reversed(range(len(passes))), passes, strict=True):
+            self.accelerator.gradient_state._set_sync_gradients(synchronise and not left)
+            with self.accelerator.no_sync(model) if left and not quiet else nullcontext():
+                losses.append(super().training_step(model, one, *args))
+        return torch.stack(losses).sum()
 
     def compute_loss(
         self,
@@ -219,46 +300,43 @@ class RewardTrainer(trl.RewardTrainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Any:
-        """Return the loss in nats, of this micro-batch or of the effective batch.
-
-        With an exact objective (`batch_objective`) every micro-batch returns the loss of the
-        effective batch, with its own part of the gradient.
-        """
-        training = self.model.training
-        if training and self._losses is not None:
+        """Return a loss in nats: in training the next one of the step, else that of the batch."""
+        if self.model.training:
+            assert self._losses is not None
             return next(self._losses)
-        scores, read = self._scores(model, inputs)
+        scores = joined_scores([self._scores(model, one) for one in passes_of(inputs)])
         out = self.objective(scores, self.objective_state)
-        if training:
-            self.objective_state = dict(out.state)
-            self._count_tokens([inputs])
-        # while training, gather_for_metrics would cut every micro-batch of an epoch's last step
-        gather = self.accelerator.gather if training else self.accelerator.gather_for_metrics
-        self._record("train" if training else "eval", gather(pair_columns(scores)), out)
+        rows = self.accelerator.gather_for_metrics(pair_columns(scores))
+        self._record("eval", rows, [out])
         if return_outputs:
-            return out.loss, SequenceClassifierOutput(logits=read.rewards.unsqueeze(-1))
+            logits = torch.cat([scores.chosen, scores.rejected]).unsqueeze(-1)
+            return out.loss, SequenceClassifierOutput(logits=logits)
         return out.loss
 
-    def _scores(self, model: nn.Module, inputs: PairBatch) -> tuple[PairScores, ReadOut]:
-        read = self._read(model, inputs)
-        return pair_scores(read, inputs, foreign="foreign" in self.objective.needs), read
+    def _scores(self, model: nn.Module, inputs: PairBatch) -> PairScores:
+        return pair_scores(self._read(model, inputs), inputs, foreign=self._borrows)
 
-    def _finish(self, batches: list[PairBatch], out: ObjectiveOutput, rows: Tensor) -> None:
-        self.objective_state = dict(out.state)
+    def _finish(
+        self, batches: list[PairBatch], outs: Sequence[ObjectiveOutput], rows: Tensor
+    ) -> None:
+        if outs:
+            self.objective_state = dict(outs[-1].state)
         self._count_tokens(batches)
-        self._record("train", rows, out)
+        self._record("train", rows, outs)
 
     def _count_tokens(self, batches: list[PairBatch]) -> None:
         count = torch.stack([batch["attention_mask"].sum() for batch in batches]).sum()
         tokens = self.accelerator.gather(count.to(self.args.device)).sum().item()
         self._total_train_tokens += int(tokens) // self._tp_size
 
-    def _record(self, mode: str, rows: Tensor, out: ObjectiveOutput) -> None:
+    def _record(self, mode: str, rows: Tensor, outs: Sequence[ObjectiveOutput]) -> None:
         metrics = self._metrics[mode]
         metrics["num_tokens"] = [self._total_train_tokens]
         for name, value in batch_metrics(rows, self.model).items():
             metrics[name].append(value)
-        for name, scalar in out.metrics.items():
+        if self._borrows:
+            metrics["foreign_responses"].append(torch.tensor([float(len(rows))]))
+        for name, scalar in ((n, s) for out in outs for n, s in out.metrics.items()):
             metrics[name].append(torch.as_tensor(scalar, dtype=torch.float32).reshape(1))
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:

@@ -1,0 +1,198 @@
+"""The order in which pairs are read, and whose prompt a pair borrows for prompt contrast.
+
+Which pairs make up a step is drawn by the seed alone. How a step is cut, into micro-batches and
+over ranks, may follow the lengths; whose prompt a pair borrows does not depend on the cut.
+"""
+
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, pairwise
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from datasets import Dataset
+from jaxtyping import Int
+from numpy import ndarray
+from torch.utils.data import Sampler
+
+from trueward.data.encode import shared_length
+from trueward.errors import DataError
+from trueward.types import Row
+
+Place: TypeAlias = tuple[int, int]
+"""The number of a row, and that of the row whose prompt it borrows."""
+LENDER = "foreign_prompt"
+"""The borrowed prompt's token ids, as a column of a row."""
+
+
+class BorrowingSampler(Sampler[Place]):
+    """Numbers the rows as another sampler does, each with a row of another prompt to borrow from.
+
+    The first and the second row of the order lend each other their prompts, the third and the
+    fourth, and so on; where the two prompts are the same, or a row is left over, the lender is the
+    next row in the order that has another prompt. So it depends on the order alone, not on the
+    pairs a device, the accumulation or the ranks; and where a batch holds both rows, a lent prompt
+    costs no tokens of its own.
+
+    Args:
+        rows: another sampler, over the rows that `prompts` numbers.
+        prompts: a number for each row, equal where the prompts are.
+
+    Raises:
+        DataError: all rows have the same prompt.
+    """
+
+    def __init__(self, rows: Sampler[int], prompts: Int[ndarray, " rows"], name: str) -> None:
+        self.rows, self.prompts = rows, prompts
+        if len(prompts) and (prompts == prompts[0]).all():
+            raise _one_prompt(name, len(prompts))
+
+    def __len__(self) -> int:
+        return len(self.prompts)
+
+    def __iter__(self) -> Iterator[Place]:
+        order = np.fromiter(self.rows, dtype=np.int64)
+        for place, row in enumerate(order.tolist()):
+            yield row, self._lender(order, place)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Pass the epoch on, which a shuffling sampler draws its order from."""
+        _set_epoch(self.rows, epoch)
+
+    def _lender(self, order: Int[ndarray, " rows"], place: int) -> int:
+        own = self.prompts[order[place]]
+        steps = range(place + 1, place + len(order))
+        for other in (place ^ 1, *steps) if (place ^ 1) < len(order) else steps:
+            row = int(order[other % len(order)])
+            if self.prompts[row] != own:
+                return row
+        raise AssertionError("a data set with one prompt was refused")
+
+
+class SortedSteps(Sampler[Any]):
+    """Deals the same pairs to each step as another sampler does, the longest ones first.
+
+    So micro-batches, and ranks, get pairs of like length, and a step's pairs stay a random draw.
+
+    Args:
+        places: another sampler, of row numbers or of `Place`s.
+        lengths: tokens of each row.
+        pairs: pairs of a step, over all micro-batches and ranks.
+    """
+
+    def __init__(self, places: Sampler[Any], lengths: Int[ndarray, " rows"], pairs: int) -> None:
+        self.places, self.lengths, self.pairs = places, lengths, pairs
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[Any]:
+        places = iter(self.places)
+        while step := list(islice(places, self.pairs)):
+            yield from sorted(step, key=lambda place: -self.lengths[np.ravel(place)[0]])
+
+    def set_epoch(self, epoch: int) -> None:
+        """Pass the epoch on, which a shuffling sampler draws its order from."""
+        _set_epoch(self.places, epoch)
+
+
+def _set_epoch(sampler: Any, epoch: int) -> None:
+    if hasattr(sampler, "set_epoch"):
+        sampler.set_epoch(epoch)
+
+
+class BorrowingRows:
+    """The rows of a data set under the numbers of a `BorrowingSampler`, with the lent prompts."""
+
+    def __init__(self, rows: Dataset) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, place: Place) -> Row:
+        return self.__getitems__([place])[0]
+
+    def __getitems__(self, places: Sequence[Place]) -> list[Row]:
+        numbers = list(dict.fromkeys(number for place in places for number in place))
+        found = dict(zip(numbers, self.rows.__getitems__(numbers), strict=True))
+        return [found[own] | {LENDER: prompt_of(found[lender])} for own, lender in places]
+
+
+def with_lent_prompts(rows: Iterable[Row], name: str) -> Iterator[Row]:
+    """Yield the rows of a stream in order, each with a prompt of its own surroundings.
+
+    A row waits for the next one that has another prompt, and the two lend each other theirs; at the
+    end of the stream the lender is an earlier row.
+
+    Raises:
+        DataError: all rows have the same prompt.
+    """
+    waiting: list[Row] = []
+    known: list[list[int]] = []
+    for row in rows:
+        waiting.append(row)
+        first, newest = prompt_of(waiting[0]), prompt_of(row)
+        if first != newest:
+            yield from ({**one, LENDER: newest} for one in waiting[:-1])
+            yield {**row, LENDER: first}
+            waiting, known = [], [first, newest]
+    if waiting and not known:
+        raise _one_prompt(name, len(waiting))
+    for row in waiting:
+        yield {**row, LENDER: next(prompt for prompt in known if prompt != prompt_of(row))}
+
+
+def _one_prompt(name: str, pairs: int) -> DataError:
+    return DataError(
+        f"{name}: all {pairs} pairs have the same prompt, so there is no other one to read a "
+        "response under; leave contrast out of the objective"
+    )
+
+
+def pair_lengths(rows: Dataset) -> Int[ndarray, " rows"]:
+    """Return the tokens of each pair, both sides together."""
+    sides = ["chosen_ids", "rejected_ids"]
+    lengths = [
+        sum(pc.list_value_length(table[side]).to_numpy() for side in sides)
+        for table in rows.select_columns(sides).with_format("arrow").iter(batch_size=10_000)
+    ]
+    return np.concatenate(lengths)
+
+
+def prompt_numbers(rows: Dataset) -> Int[ndarray, " rows"]:
+    """Return a number for each row's prompt, equal for equal prompts."""
+    known = "prompt_length" in rows.column_names
+    columns = ["chosen_ids", "prompt_length" if known else "rejected_ids"]
+    numbers: list[int] = []
+    for table in rows.select_columns(columns).with_format("arrow").iter(batch_size=10_000):
+        chosen, other = (table[column].combine_chunks() for column in columns)
+        for row, ids in enumerate(_ragged(chosen)):
+            length = other[row].as_py() if known else _common_start(ids, other[row].values)
+            prompt = ids[:length].tobytes()
+            numbers.append(zlib.crc32(prompt) << 31 ^ zlib.adler32(prompt))
+    return np.asarray(numbers, dtype=np.int64)
+
+
+def _ragged(lists: pa.ListArray) -> Iterator[ndarray]:
+    offsets, values = lists.offsets.to_numpy(), lists.values.to_numpy()
+    for start, stop in pairwise(offsets.tolist()):
+        yield values[start:stop]
+
+
+def _common_start(ids: ndarray, others: pa.Array) -> int:
+    return shared_length(ids.tolist(), others.to_pylist())
+
+
+def prompt_of(row: Row) -> list[int]:
+    """Return the token ids of a pair's prompt."""
+    return list(row["chosen_ids"][: prompt_length(row)])
+
+
+def prompt_length(row: Row) -> int:
+    """Return the number of tokens of the prompt: as recorded, or the sides' common prefix."""
+    if row.get("prompt_length") is not None:
+        return int(row["prompt_length"])
+    return shared_length(row["chosen_ids"], row["rejected_ids"])
