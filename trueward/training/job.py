@@ -131,11 +131,11 @@ def train(job: Job, *, command: str = "", overwrite: bool = False) -> Trained:
     if stop.caught:
         raise KeyboardInterrupt
     trainer.save_model(str(run.folder))
-    pad = trainer.processing_class.pad_token_id
+    pad, model = trainer.processing_class.pad_token_id, trainer.finished_model()
     if isinstance(held_out, EncodedPrompts):
-        judgement = judge_pairs(trainer.model, held_out, pad)
+        judgement = judge_pairs(model, held_out, pad)
     else:
-        judgement = judge(trainer.model, held_out, pad)
+        judgement = judge(model, held_out, pad)
     trained = Trained(
         folder=str(run.folder),
         objective=str(trainer.objective),

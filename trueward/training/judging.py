@@ -72,7 +72,7 @@ def train_and_judge(
     # before training, so that data which cannot be judged fails at once
     held_out = encode_held_out(trainer.processing_class, trainer.args, scenarios)
     trainer.train()
-    judgement = judge(trainer.model, held_out, trainer.processing_class.pad_token_id)
+    judgement = judge(trainer.finished_model(), held_out, trainer.processing_class.pad_token_id)
     curve = _curve(trainer.state.log_history)
     speed = steps_to_accuracy(
         curve.get("eval_step", []), curve.get("eval_accuracy", []), accuracy_threshold

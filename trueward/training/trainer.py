@@ -347,6 +347,13 @@ class RewardTrainer(trl.RewardTrainer):
                 metrics[name] = [torch.cat([v.cpu() for v in values]).mean().item()]
         super().log(logs, start_time)
 
+    def finished_model(self) -> Any:
+        """Return the trained model to judge: it computes as the saved one does, in 32 bits.
+
+        Where its weights are sharded it stays in the precision and the wrapper of training.
+        """
+        return self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
+
     def record(self) -> FullCheckpointRecord:
         """Return the record of the training, with the settings that scoring needs."""
         return {
