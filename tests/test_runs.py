@@ -116,6 +116,7 @@ def test_a_folder_is_free_or_holds_this_run_unfinished(tmp_path):
             run.claim({"seed": 1})
     document.write_text(json.dumps({"job": {"seed": 1, "decay": None}, "finished": False}))
     run.claim({"seed": 1, "decay": float("nan")})
+    run.claim({"seed": 1, "a setting of a later version": None})
     with pytest.raises(OutputExistsError, match=r"run holds another$"):
         run.claim({"seed": 2})
     document.write_text(json.dumps({"job": {"seed": 1}, "finished": True}))

@@ -144,9 +144,12 @@ class Run:
         return document if document is not None and needed <= document.keys() else None
 
     def check_same(self, document: Mapping[str, Any], identity: Any) -> None:
-        """Raise OutputExistsError unless an earlier sitting's document has this identity."""
+        """Raise OutputExistsError unless an earlier sitting's document has this identity.
+
+        A setting that is null is as good as none, which is what an earlier version may have had.
+        """
         earlier = document[self.kind.identity] if self.kind.identity else document
-        if earlier != json.loads(json.dumps(plain(identity))):
+        if _given(earlier) != _given(json.loads(json.dumps(plain(identity)))):
             refuse(self.folder, self.kind.other)
 
     def remove(self) -> None:
@@ -158,6 +161,12 @@ class Run:
         self.claim(overwrite=True)
         if self.folder.exists():
             shutil.rmtree(self.folder)
+
+
+def _given(identity: Any) -> Any:
+    if not isinstance(identity, dict):
+        return identity
+    return {name: value for name, value in identity.items() if value is not None}
 
 
 @contextmanager

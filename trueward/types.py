@@ -42,7 +42,7 @@ class PairScores:
     chosen_hidden: HiddenStates | None = None
     rejected_hidden: HiddenStates | None = None
     foreign: PairVector | None = None
-    """Reward of each chosen response under another prompt of the batch."""
+    """Reward of each chosen response under another prompt."""
     margin: PairVector | None = None
     """The data's margin column, in logits."""
     target: PairVector | None = None

@@ -246,7 +246,7 @@ def test_encoder_trains_and_keeps_its_bias_at_zero(bert, tmp_path, pooling):
 
 
 def test_resume_is_exact_with_running_state_and_random_prompts(base, tmp_path):
-    """NormBT's average and prompt contrast's derangements are what a resume could lose."""
+    """NormBT's average and prompt contrast's partners are what a resume could lose."""
     settings = {"objective": "normbt + contrast", "save_strategy": "steps", "save_steps": 3}
     whole = trainer(base, tmp_path / "a", **settings)
     whole.train()

@@ -138,6 +138,8 @@ class RewardTrainer(trl.RewardTrainer):
         )
         for head in head_modules(self.model):
             freeze_bias(head)
+        if args.pad_to_multiple_of is not None and args.packing in ("auto", "tree"):
+            self._say("pad_to_multiple_of acts on padded batches; rows of trees have no padding")
         self._recheck_pad_token()
         self._read = self._reader()
         self._watch_probe()
