@@ -87,6 +87,7 @@ def trainer(mode: str, model: Any, tokenizer: Any, data: Dataset, args: Any) -> 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="decoder-17m", help="where the real texts are")
     parser.add_argument("--objective", default="aplot + bsr")
     parser.add_argument("--packing", default="auto", help="how both read a batch")
     parser.add_argument("--pairs", type=int, default=4, help="pairs a micro-batch")
@@ -102,7 +103,7 @@ def main() -> None:
     count = args.pairs * args.accumulation * args.steps
     if DATA.is_dir():
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        model, tokenizer = workload("decoder-17m", "chat", device)
+        model, tokenizer = workload(args.model, "chat", device)
         data, lengths = encoded(tokenizer, "chat", count, args.max_length), "hh_rlhf"
     else:
         (model, tokenizer, data), lengths = synthetic(args, count), "synthetic"
@@ -116,7 +117,7 @@ def main() -> None:
         return
     seconds = alternate({mode: built[mode].train for mode in MODES}, args.rounds)
     ratio = ratio_summary(seconds["exact"], seconds["micro"])
-    names = ("objective", "packing", "pairs", "accumulation", "steps", "max_length")
+    names = ("model", "objective", "packing", "pairs", "accumulation", "steps", "max_length")
     again = [word for name in names for word in (f"--{name}", str(getattr(args, name)))]
     memory = {mode: peak_memory([__file__, *again, "--only", mode]) for mode in MODES}
     result = {

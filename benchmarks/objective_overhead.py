@@ -21,6 +21,7 @@ from workloads import encoded, workload
 from trueward.models import ReadOut, attend_over_trees, read_trees
 from trueward.objectives import objective
 from trueward.training.batch import PairCollator, pair_scores
+from trueward.training.order import with_lent_prompts
 
 SPECS = ("bsr", "aplot", "normbt", "aplot + bsr", "triplet + aplot", "bt + contrast")
 
@@ -32,9 +33,8 @@ class Step:
         self.model, self.objective, self.state = model, objective(spec), {}
         self.foreign = "foreign" in self.objective.needs
         device = next(model.parameters()).device
-        self.trees = PairCollator(0, foreign=self.foreign, trees=True, row_tokens=2048)(rows)[
-            "trees"
-        ].to(device)
+        rows = list(with_lent_prompts(rows, "benchmark")) if self.foreign else rows
+        self.trees = PairCollator(0, trees=True, row_tokens=2048)(rows)["trees"].to(device)
 
     def __call__(self) -> None:
         self.model.zero_grad(set_to_none=True)

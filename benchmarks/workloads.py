@@ -23,6 +23,7 @@ PROFILES = ("chat", "long", "short")
 SHAPES = {
     # hidden, intermediate, layers, heads, key-value heads, vocabulary
     "decoder-17m": (384, 1024, 7, 6, 2, 16_384),
+    "decoder-0.1b": (768, 2048, 12, 12, 4, 32_768),
     "decoder-0.5b": (896, 4864, 24, 14, 2, 151_936),
     "decoder-1.5b": (1536, 8960, 28, 12, 2, 151_936),
 }
