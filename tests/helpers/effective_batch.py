@@ -25,6 +25,8 @@ from trueward.processes import from_first, leave_ranks, on_any_rank
 from trueward.training import RewardConfig, RewardTrainer
 
 OBJECTIVES = ("bt", "bsr(weight=0.1)", "aplot", "normbt", "aplot + bsr(weight=0.1)")
+CUT = ("contrast", "aplot + bsr(weight=0.1)")
+"""Objectives whose steps are also cut into passes, of which the ranks need different numbers."""
 PAIRS, A_STEP = 13, 8
 
 
@@ -161,6 +163,12 @@ def main(base, out, kind):
                 shard(built)
             found[objective, accumulation] = run(built)
             assert isinstance(built.model_wrapped, FSDPModule) == (kind == "fsdp")
+    for objective in CUT:
+        settings = {"batch_objective": None, "batch_tokens": 60}
+        built = trainer(base, out, objective, 1, ranks, **settings)
+        if kind == "fsdp":
+            shard(built)
+        found[objective, "passes"] = run(built)
     rank = torch.distributed.get_rank()
     found["together"] = together(rank)
     torch.save(found, Path(out) / f"rank{rank}.pt")

@@ -105,6 +105,17 @@ def test_ranks_give_the_gradient_of_one_batch(base, tmp_path, launched, objectiv
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("objective", effective_batch.CUT)
+def test_ranks_whose_batches_are_cut_give_the_gradient_of_one_batch(
+    base, tmp_path, launched, objective
+):
+    prepared = effective_batch.trainer(base, tmp_path, objective, 1, ranks=1).train_dataset
+    expected = one_big_batch(base, objective, prepared)
+    for saved in launched:
+        check(saved[objective, "passes"], expected)
+
+
+@pytest.mark.slow
 def test_ranks_share_the_first_ones_word_and_any_ones_signal(launched):
     for saved in launched:
         assert saved["together"] == {

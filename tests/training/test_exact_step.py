@@ -213,13 +213,21 @@ def test_a_table_gives_back_every_field():
 
 def test_exact_is_the_default_where_pairs_interact(tmp_path):
     alone = SimpleNamespace(parallelism_config=None)
-    assert is_exact(None, trueward.objective("bsr"), alone)
-    assert not is_exact(None, trueward.objective("bt"), alone)
-    assert is_exact("exact", trueward.objective("bt"), alone)
-    assert not is_exact("micro", trueward.objective("bsr"), alone)
+    bsr, bt = trueward.objective("bsr"), trueward.objective("bt")
+
+    def args(wanted=None, **more):
+        return RewardConfig(str(tmp_path), batch_objective=wanted, **more)
+
+    assert is_exact(args(), bsr, alone)
+    assert not is_exact(args(), bt, alone)
+    assert is_exact(args("exact"), bt, alone)
+    assert not is_exact(args("micro"), bsr, alone)
+    assert not is_exact(args("micro", batch_tokens=9), bt, alone)
+    with pytest.raises(InputError, match="batch_tokens would change what 'bsr' compares"):
+        is_exact(args("micro", batch_tokens=9), bsr, alone)
     shared = SimpleNamespace(parallelism_config=SimpleNamespace(tp_size=2, cp_size=1, sp_size=1))
     with pytest.raises(InputError, match="tp_size is 2; set batch_objective=micro"):
-        is_exact(None, trueward.objective("bsr"), shared)
+        is_exact(args(), bsr, shared)
     with pytest.raises(InputError, match="batch_objective='big'"):
         RewardConfig(str(tmp_path), batch_objective="big")
 

@@ -116,6 +116,18 @@ def passes_of(batch: PairBatch) -> list[PairBatch]:
     return batch.get("passes") or [batch]
 
 
+def with_idle_passes(batch: PairBatch, count: int) -> PairBatch:
+    """Return the batch with so many passes: further ones read the last again, and count nothing.
+
+    Ranks must make as many passes as each other, so that collectives meet.
+    """
+    passes = passes_of(batch)
+    if len(passes) == count:
+        return batch
+    idle: PairBatch = {**passes[-1], "place": [len(places(batch))] * len(places(passes[-1]))}
+    return {**batch, "passes": [*passes, *[idle] * (count - len(passes))]}
+
+
 def places(batch: PairBatch) -> Sequence[int]:
     """Return the `place` of each pair; another collator's batch was not cut."""
     return batch.get("place", range(len(batch["input_ids"]) // 2))

@@ -91,13 +91,20 @@ def resolve_objective(
     return built
 
 
-def is_exact(wanted: str | None, objective: Objective, accelerator: Accelerator) -> bool:
+def is_exact(args: RewardConfig, objective: Objective, accelerator: Accelerator) -> bool:
     """Return whether the objective sees the effective batch; by default if it compares pairs.
 
     Raises:
-        InputError: ranks share a batch, whose rows therefore cannot be gathered.
+        InputError: ranks share a batch, whose rows therefore cannot be gathered; or passes of few
+            tokens would be batches to an objective that compares pairs.
     """
+    wanted = args.batch_objective
     exact = objective.batch_level if wanted is None else wanted == "exact"
+    if objective.batch_level and not exact and args.batch_tokens is not None:
+        raise InputError(
+            f"batch_tokens would change what {str(objective)!r} compares under "
+            "batch_objective=micro; set batch_objective=exact, or leave batch_tokens out"
+        )
     layout = accelerator.parallelism_config
     sizes = {kind: getattr(layout, f"{kind}_size", 1) for kind in ("tp", "cp", "sp")}
     sharing = next((kind for kind, size in sizes.items() if size > 1), None)

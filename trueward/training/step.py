@@ -40,11 +40,10 @@ def parts_of(batches: Sequence[PairBatch], accelerator: Accelerator) -> list[Par
     """Return the passes of a step's micro-batches, less the rows repeated at the data's end."""
     parts = []
     for number, batch in enumerate(batches):
-        passes = passes_of(batch)
-        limit = pairs = sum(len(places(one)) for one in passes)
+        limit = len(places(batch))
         if number == len(batches) - 1:
-            limit = rows_of_data(pairs, accelerator)
-        for one in passes:
+            limit = rows_of_data(limit, accelerator)
+        for one in passes_of(batch):
             kept = [i for i, place in enumerate(places(one)) if place < limit]
             parts.append(Part(one, None if len(kept) == len(places(one)) else kept))
     return parts

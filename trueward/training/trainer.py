@@ -33,6 +33,7 @@ from trueward.training.batch import (
     pair_columns,
     pair_scores,
     passes_of,
+    with_idle_passes,
 )
 from trueward.training.callbacks import PROBE_PAIRS, Probe
 from trueward.training.config import RewardConfig
@@ -143,7 +144,7 @@ class RewardTrainer(trl.RewardTrainer):
         self._recheck_pad_token()
         self._read = self._reader()
         self._watch_probe()
-        self._exact = is_exact(self.args.batch_objective, self.objective, self.accelerator)
+        self._exact = is_exact(self.args, self.objective, self.accelerator)
 
     def _reader(self) -> BatchReader:
         args, own = self.args, isinstance(self.data_collator, PairCollator)
@@ -267,6 +268,9 @@ class RewardTrainer(trl.RewardTrainer):
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> Any:
         """Return a step's micro-batches, and prepare their losses."""
         batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
+        if self.args.batch_tokens is not None and self.args.world_size > 1:
+            counts = [self._most(len(passes_of(batch))) for batch in batches]
+            batches = list(map(with_idle_passes, batches, counts))
         parts = parts_of(batches, self.accelerator)
         exact = self._exact and len(parts) * self.accelerator.num_processes > 1
         step = (ExactStep if exact else SharedStep)(
