@@ -3,11 +3,13 @@ from dataclasses import fields, is_dataclass
 from itertools import chain
 from types import SimpleNamespace
 
+import pytest
 import torch
 
 from trueward.training import RewardTrainer
-from trueward.training.batch import PairCollator
+from trueward.training.batch import PairCollator, passes_of, with_idle_passes
 from trueward.training.order import prompt_length
+from trueward.training.step import parts_of
 
 
 def row(prompt, chosen, rejected, **more):
@@ -97,3 +99,16 @@ def test_columns_of_the_data_come_along():
     assert batch["margin"].tolist() == [0, 1, 2, 3, 4]
     assert batch["target"].dtype == torch.float32
     assert "weight" not in batch
+
+
+@pytest.mark.parametrize("tokens", [None, 12])
+def test_idle_passes_count_nothing(tokens):
+    batch = PairCollator(0, batch_tokens=tokens)(ROWS)
+    own = len(passes_of(batch))
+    assert with_idle_passes(batch, own) is batch
+    longer = with_idle_passes(batch, own + 2)
+    state = SimpleNamespace(end_of_dataloader=False, remainder=0)
+    parts = parts_of([longer, batch], SimpleNamespace(gradient_state=state, process_index=0))
+    assert len(parts) == 2 * own + 2
+    assert [part.kept for part in parts] == [None] * own + [[], []] + [None] * own
+    assert all(part.batch["input_ids"].numel() for part in parts)
