@@ -1,6 +1,6 @@
 """`Scorer`: a reward model that takes text or messages."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, cast
@@ -97,24 +97,56 @@ class Scorer:
 
     @classmethod
     def from_pretrained(
-        cls, path: str, *, device: str | None = None, dtype: Any = torch.float32, **settings: Any
+        cls,
+        path: str,
+        *,
+        device: str | None = None,
+        device_map: Any = None,
+        dtype: Any = None,
+        attn_implementation: str | None = None,
+        quantization_config: Any = None,
+        revision: str | None = None,
+        token: str | None = None,
+        trust_remote_code: bool = False,
+        **settings: Any,
     ) -> "Scorer":
         """Load a checkpoint, or an adapter, from a folder or the hub, in evaluation mode.
 
-        `settings` are those of the class; where they are silent, what the model was trained with
-        counts (`trueward.json` beside it).
+        Args:
+            path: folder or hub name; tokenizer and `trueward.json` come from the same revision.
+            device: where the whole model goes; None for the accelerator, if there is one.
+            device_map: instead, where its parts go, as transformers takes it: "auto", …
+            dtype: of the weights; None for the checkpoint's own on an accelerator, float32 on a
+                CPU. Rewards are read out in float32 in any case.
+            attn_implementation: as transformers takes it.
+            quantization_config: as transformers takes it; None for what the checkpoint says.
+            revision: branch, tag or commit of a hub name.
+            token: of the hub.
+            trust_remote_code: run code that lies beside the checkpoint.
+            settings: those of the class; where they are silent, what the model was trained with
+                counts (`trueward.json` beside it).
 
         Raises:
             ModelError: there is no model with a reward head, or no tokenizer beside it.
-            InputError: what is beside it is damaged.
+            InputError: what is beside it is damaged, or `device` and `device_map` are both given.
         """
-        model = load_reward_model(path, dtype=dtype)
+        if device is not None and device_map is not None:
+            raise InputError("device and device_map: give one, the place of all or of the parts")
+        hub = {"revision": revision, "token": token}
+        code = {**hub, "trust_remote_code": trust_remote_code}
+        model = load_reward_model(
+            path,
+            dtype=default_dtype(device, device_map) if dtype is None else dtype,
+            device_map=device_map or _whole_on(device, quantization_config),
+            attn_implementation=attn_implementation,
+            quantization_config=quantization_config,
+            **code,
+        )
         try:
-            tokenizer = AutoTokenizer.from_pretrained(path)
+            tokenizer = AutoTokenizer.from_pretrained(path, **code)
         except (OSError, ValueError) as error:
             raise ModelError(f"cannot read a tokenizer at {path!r}: {reason(error)}") from error
-        model.to(device or torch.accelerator.current_accelerator() or "cpu")
-        return cls(model, tokenizer, **{**as_trained(path), **settings})
+        return cls(model, tokenizer, **{**as_trained(path, **hub), **settings})
 
     def score(self, prompts: Sequence[Turns], responses: Sequence[Turns]) -> list[float]:
         """Return one reward for each prompt and response, in logits.
@@ -221,14 +253,31 @@ def _check_finite(rewards: Tensor) -> None:
         )
 
 
-def as_trained(path: str) -> CheckpointRecord:
+def default_dtype(device: str | None = None, device_map: Any = None) -> str:
+    """Return the type of weights that is loaded where none is named: "auto" or "float32"."""
+    if torch.accelerator.current_accelerator() is None:
+        return "float32"
+    places = device_map.values() if isinstance(device_map, Mapping) else [device_map or device]
+    return "float32" if all(str(place) in ("cpu", "disk") for place in places) else "auto"
+
+
+def _whole_on(device: str | None, quantization_config: Any) -> dict[str, str] | None:
+    """Return the map by which weights are read straight to one device; None for a CPU's memory."""
+    place = str(device or torch.accelerator.current_accelerator() or "cpu")
+    # a quantizer without a map chooses the device itself
+    return None if place == "cpu" and quantization_config is None else {"": place}
+
+
+def as_trained(path: str, **hub: Any) -> CheckpointRecord:
     """Return the settings of `Scorer` that a checkpoint was trained with, as far as it says.
+
+    `hub` are the revision and token of a hub name.
 
     Raises:
         InputError: the record is damaged.
     """
     fields = JsonField(
-        read_object(path, RECORD_FILE), f"{path}: {RECORD_FILE}", remedy="mend the field"
+        read_object(path, RECORD_FILE, **hub), f"{path}: {RECORD_FILE}", remedy="mend the field"
     )
     record = parse(fields, CheckpointRecord)
     known = {name: record.get(name) for name in CheckpointRecord.__annotations__}

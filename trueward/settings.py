@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 OBJECTIVES = ("bt", "bsr", "aplot", "aplot + bsr", "bt + contrast")
 """The objectives that a study compares if none are named."""
 ALGORITHMS = ("rloo", "grpo", "ppo")
-DTYPES = ("float32", "bfloat16", "float16")
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+DEVICE_MAPS = ("auto", "balanced", "balanced_low_0", "sequential")
 ENSEMBLES = ("mean", "worst", "uncertainty")
 ENGINES = ("local", "ray")
 TRUNCATIONS = ("error", "truncate_left", "truncate_right")
@@ -53,14 +54,45 @@ class ScoreSettings:
     text: bool | None = setting(
         None, "join prompt and response as text, even where there is a chat template"
     )
-    dtype: str = setting("float32", "of the weights", choices=DTYPES)
+    dtype: str | None = setting(
+        None, "of the weights (the checkpoint's; on a CPU float32)", choices=DTYPES
+    )
     batch_tokens: int = setting(8192, "tokens in a batch")
     """Most tokens in a batch; changes speed and memory only."""
     device: str | None = setting(None, "cpu, cuda, cuda:1, … (the accelerator, if any)")
+    device_map: str | None = setting(
+        None, "spread the model over all devices, as accelerate does", choices=DEVICE_MAPS
+    )
+    attn_implementation: str | None = setting(None, "sdpa, eager, … (the model's own)")
+    load_in_4bit: bool = setting(False, "quantize to NF4; needs bitsandbytes")
+    load_in_8bit: bool = setting(False, "quantize to 8 bits; needs bitsandbytes")
+    model_revision: str | None = setting(None, "branch, tag or commit of a hub name")
+    trust_remote_code: bool = setting(False, "run code that lies beside the model")
+
+    def __post_init__(self) -> None:
+        for one, other in (("load_in_4bit", "load_in_8bit"), ("device", "device_map")):
+            if getattr(self, one) and getattr(self, other):
+                raise InputError(f"--{one} and --{other}: give one of them")
 
     def identity(self) -> dict[str, Setting]:
         """Return what two sittings that write the same scores must share."""
-        return {n: getattr(self, n) for n in ("max_length", "truncation", "text", "dtype")}
+        from trueward.scorer import default_dtype
+
+        known = {name: getattr(self, name) for name in ("max_length", "truncation", "text")}
+        dtype = self.dtype or default_dtype(self.device, self.device_map)
+        more = (
+            "attn_implementation",
+            "load_in_4bit",
+            "load_in_8bit",
+            "model_revision",
+            "trust_remote_code",
+        )
+        given = {name: getattr(self, name) for name in more if getattr(self, name)}
+        return {**known, "dtype": dtype, **given}
+
+    def record(self) -> dict[str, Any]:
+        """Return every setting, with the type of weights that was loaded."""
+        return asdict(self) | self.identity()
 
     def load(self, path: str) -> "Scorer":
         """Load the model in a folder or on the hub, ready to score.
@@ -73,7 +105,7 @@ class ScoreSettings:
 
         from trueward.scorer import Scorer
 
-        names = ("max_length", "truncation", "text")
+        names = ("max_length", "truncation", "text", "device_map", "attn_implementation")
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         try:
             device = str(torch.device(self.device)) if self.device else None
@@ -81,9 +113,28 @@ class ScoreSettings:
             raise InputError(
                 f"device {self.device!r}: no such device; give cpu, cuda or cuda:1"
             ) from error
-        dtype = getattr(torch, self.dtype)
+        dtype = self.identity()["dtype"]
         return Scorer.from_pretrained(
-            path, device=device, dtype=dtype, batch_tokens=self.batch_tokens, **given
+            path,
+            device=device,
+            dtype=dtype,
+            quantization_config=self._quantization(str(dtype)),
+            revision=self.model_revision,
+            trust_remote_code=self.trust_remote_code,
+            batch_tokens=self.batch_tokens,
+            **given,
+        )
+
+    def _quantization(self, dtype: str) -> Any:
+        if not (self.load_in_4bit or self.load_in_8bit):
+            return None
+        from transformers import BitsAndBytesConfig
+
+        return BitsAndBytesConfig(
+            load_in_4bit=self.load_in_4bit,
+            load_in_8bit=self.load_in_8bit,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_compute_dtype="bfloat16" if dtype == "auto" else dtype,
         )
 
 
@@ -185,12 +236,8 @@ class AlignSettings:
     stop_on_overoptimization: bool = setting(
         False, "halt at the first alarm; the best policy is kept either way"
     )
-    max_length: int | None = setting(
-        None, "of the reward model's sequences, in tokens (as trained)"
-    )
-    truncation: str | None = setting(
-        None, "what becomes of longer ones (as trained, else error)", choices=TRUNCATIONS
-    )
+    scoring: ScoreSettings = field(default_factory=ScoreSettings)
+    """Of the reward models, and of a gold that is one."""
     seed: int = setting(0, "of everything")
     training: Mapping[str, object] = field(default_factory=dict)
     """Fields of TRL's configuration."""
@@ -204,8 +251,15 @@ class AlignSettings:
 
     def identity(self) -> dict[str, object]:
         """Return the settings that two sittings of one run must share."""
-        free = ("output_dir", "stop_on_overoptimization")
-        return {name: value for name, value in asdict(self).items() if name not in free}
+        settings: dict[str, object] = {}
+        usual = {"text": None, "dtype": "float32"}
+        for name, value in asdict(self).items():
+            if name == "scoring":  # flat, less what is usual: so earlier versions wrote it
+                scoring = self.scoring.identity().items()
+                settings |= {n: v for n, v in scoring if n not in usual or v != usual[n]}
+            elif name not in ("output_dir", "stop_on_overoptimization"):
+                settings[name] = value
+        return settings
 
 
 @dataclass(frozen=True)

@@ -134,6 +134,8 @@ def test_finished_folders_are_read_again(name, capsys, inputs):
         wanted = json.loads(Path(cases.DOCUMENTS[name]).read_text())
         assert list(said.items()) == list(wanted.items())
         frozen = json.loads((FOLDERS / cases.DOCUMENTS[name]).read_text())
+        # the folder is of an earlier version, which had fewer settings
+        said["settings"] = {field: said["settings"][field] for field in frozen["settings"]}
         hold_json(said, frozen, name, but=(*TIMES, "command", "environment"))
     else:
         written(f"again/{name}", capsys, cases.AGAIN[name], near=True)

@@ -44,7 +44,7 @@ from trueward.processes import from_first
 from trueward.results import AlignDocument, FitBlock, write
 from trueward.runs import Run, RunKind, environment, last_checkpoint
 from trueward.scorer import Scorer
-from trueward.settings import AlignSettings, ScoreSettings
+from trueward.settings import AlignSettings
 from trueward.types import Turns
 
 logger = logging.getLogger(__name__)
@@ -179,7 +179,7 @@ def _prompt_row(row: dict[str, object], where: str) -> dict[str, Turns]:
 
 def load_scorers(settings: AlignSettings) -> list[Scorer]:
     """Load the reward models. Raises ModelError where one is none."""
-    return [_scorer(path, settings) for path in settings.reward_models]
+    return [settings.scoring.load(path) for path in settings.reward_models]
 
 
 def load_gold(settings: AlignSettings) -> Gold | None:
@@ -188,11 +188,7 @@ def load_gold(settings: AlignSettings) -> Gold | None:
         return None
     if settings.gold == WORLD:
         return _world_gold
-    return _scorer(settings.gold, settings).score
-
-
-def _scorer(path: str, settings: AlignSettings) -> Scorer:
-    return ScoreSettings(max_length=settings.max_length, truncation=settings.truncation).load(path)
+    return settings.scoring.load(settings.gold).score
 
 
 def _world_gold(prompts: Sequence[Turns], answers: Sequence[Turns]) -> list[float]:

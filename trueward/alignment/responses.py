@@ -155,7 +155,9 @@ class JudgedResponses:
     """The number of samples that ended at the policy's `max_new_tokens`."""
 
 
-def check_request(source: ResponseSource, models: Mapping[str, str], folder: Path) -> None:
+def check_request(
+    source: ResponseSource, models: Mapping[str, str], folder: Path, settings: ScoreSettings
+) -> None:
     """Check, before anything is written, that the models exist and that no output is the source.
 
     Raises:
@@ -168,7 +170,9 @@ def check_request(source: ResponseSource, models: Mapping[str, str], folder: Pat
         for out in (*made, *_reward_files(folder, models).values()):
             out.check_apart(source.file)
     for path in models.values():
-        check_base(path)
+        check_base(
+            path, revision=settings.model_revision, trust_remote_code=settings.trust_remote_code
+        )
 
 
 def response_rows(

@@ -39,7 +39,7 @@ class Policy:
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(path)
             model = AutoModelForCausalLM.from_pretrained(
-                path, dtype=getattr(torch, settings.dtype), use_safetensors=True
+                path, dtype=settings.dtype, use_safetensors=True
             )
         except (OSError, ValueError) as error:
             raise ModelError(f"cannot read a policy at {path!r}: {reason(error)}") from error

@@ -5,7 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trueward.cli import Outcome, say
-from trueward.cli.flags import add_fields, assignments, from_fields
+from trueward.cli.flags import (
+    add_fields,
+    add_scoring_flags,
+    assignments,
+    from_fields,
+    score_settings,
+)
 from trueward.errors import InputError
 from trueward.settings import AlignSettings, Shaping
 
@@ -54,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_fields(watch, AlignSettings, *watched)
     shaping = parser.add_argument_group("shaping of rewards (off by default)")
     add_fields(shaping, Shaping)
-    add_fields(shaping, AlignSettings, "max_length", "truncation")
+    add_scoring_flags(parser)
 
 
 def run(args: argparse.Namespace) -> Outcome:
@@ -93,6 +99,7 @@ def _settings(args: argparse.Namespace) -> AlignSettings:
         reward_models=tuple(args.reward_model),
         output_dir=args.output_dir or "runs/align",
         shaping=from_fields(Shaping, args),
+        scoring=score_settings(args),
         training=_training(args),
     )
 

@@ -15,7 +15,7 @@ from trueward.cli.flags import (
     score_settings,
 )
 from trueward.errors import InputError
-from trueward.settings import SamplingSettings
+from trueward.settings import SamplingSettings, ScoreSettings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -110,10 +110,11 @@ def _draw_curves(args: argparse.Namespace, models: Mapping[str, str]) -> Outcome
     )
     from trueward.runs import environment
 
-    source = _source(args)
-    check_request(source, models, args.output_dir)
+    settings = score_settings(args)
+    source = _source(args, settings)
+    check_request(source, models, args.output_dir, settings)
     if models:
-        scored, facts = _scored(args, source, models)
+        scored, facts = _scored(args, source, models, settings)
     else:
         scored, facts = read_scores(args.file), {"source": args.file, "models": {}}
     result = best_of_n_curves(scored, _sizes(args), seed=args.seed)
@@ -124,11 +125,13 @@ def _draw_curves(args: argparse.Namespace, models: Mapping[str, str]) -> Outcome
 
 
 def _scored(
-    args: argparse.Namespace, source: "ResponseSource", models: Mapping[str, str]
+    args: argparse.Namespace,
+    source: "ResponseSource",
+    models: Mapping[str, str],
+    settings: ScoreSettings,
 ) -> "tuple[ScoredPrompts, dict[str, Any]]":
     from trueward.alignment import judge_responses, response_rows
 
-    settings = score_settings(args)
     args.output_dir.mkdir(parents=True, exist_ok=True)
     folder, overwrite = args.output_dir, args.overwrite
     with progress() as begin:
@@ -205,12 +208,12 @@ def _check_selection(args: argparse.Namespace, models: Mapping[str, str]) -> Non
         raise InputError(f"--n {args.n}: --select takes one size")
 
 
-def _source(args: argparse.Namespace) -> "ResponseSource":
+def _source(args: argparse.Namespace, scoring: ScoreSettings) -> "ResponseSource":
     from trueward.alignment import ResponseSource, Sampler, WorldSource
 
     sampler = None
     if args.policy:
-        settings = from_fields(SamplingSettings, args)
+        settings = from_fields(SamplingSettings, args, dtype=scoring.identity()["dtype"])
         sampler = Sampler(args.policy, settings, args.device, args.gold_world)
     world = WorldSource(args.prompts, args.samples, args.seed)
     return ResponseSource(args.file, sampler, args.gold_world, world)

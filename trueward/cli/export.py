@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from trueward.cli import Outcome, say
+from trueward.cli.flags import add_fields
+from trueward.settings import ScoreSettings
 
 if TYPE_CHECKING:
     from trueward.export import Exported
@@ -28,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", help="preference pairs to convert as well: file, folder or hub name"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier export")
+    add_fields(parser, ScoreSettings, "model_revision", "trust_remote_code")
 
 
 def run(args: argparse.Namespace) -> Outcome:
@@ -39,7 +42,12 @@ def run(args: argparse.Namespace) -> Outcome:
     from trueward.export import export_for_rewardbench
 
     exported = export_for_rewardbench(
-        args.checkpoint, args.output_dir, data=args.data, overwrite=args.overwrite
+        args.checkpoint,
+        args.output_dir,
+        data=args.data,
+        overwrite=args.overwrite,
+        revision=args.model_revision,
+        trust_remote_code=args.trust_remote_code,
     )
     document = {
         "output_dir": str(exported.folder),

@@ -59,8 +59,7 @@ def from_fields(settings: type[Settings], args: argparse.Namespace, **others: An
 
 def add_scoring_flags(parser: argparse.ArgumentParser) -> None:
     """Declare the fields of `ScoreSettings`."""
-    names = ("max_length", "truncation", "text", "batch_tokens", "dtype", "device")
-    add_fields(parser.add_argument_group("scoring"), ScoreSettings, *names)
+    add_fields(parser.add_argument_group("scoring"), ScoreSettings)
 
 
 def score_settings(args: argparse.Namespace) -> ScoreSettings:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -146,7 +146,7 @@ class ModelScores:
 
     def __init__(self, model: RewardModel, facts: Mapping[str, object]) -> None:
         self.label, self.model = model.label, model
-        self.facts = {"settings": asdict(model.settings), **facts}
+        self.facts = {"settings": model.settings.record(), **facts}
 
     def check(self, task: SuiteTask) -> None:
         """Do nothing: the model tells no more before it is loaded."""

@@ -1,7 +1,7 @@
 """Models diagnosed on sets of data: scores are kept in files, diagnostics computed anew."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -32,7 +32,18 @@ from trueward.stats import compare
 __all__ = ["DiagnoseOptions", "PromptSet", "diagnose", "read_sets"]
 
 FILE = "diagnostics.json"
-SCORED = ("max_length", "truncation", "text", "dtype", "probed")
+SCORED = (
+    "max_length",
+    "truncation",
+    "text",
+    "dtype",
+    "attn_implementation",
+    "load_in_4bit",
+    "load_in_8bit",
+    "model_revision",
+    "trust_remote_code",
+    "probed",
+)
 """Settings on which the numbers depend."""
 PROBED = 200
 
@@ -114,7 +125,7 @@ def diagnose(
     judged = {label: RewardModel(label, path, settings) for label, path in models.items()}
     reference = _reference(judged, options, settings)
     plans = plans_of(sets, train, options.answers, options.probed)
-    how = asdict(settings) | {"probed": options.probed}
+    how = settings.record() | {"probed": options.probed}
     if not overwrite:
         _check_kept(folder / FILE, judged, plans, how, options)
     everyone = {one.label: one for one in (*judged.values(), *([reference] if reference else []))}

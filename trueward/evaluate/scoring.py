@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -21,7 +21,7 @@ class RewardModel:
 
     def __init__(self, label: str, path: str, settings: ScoreSettings) -> None:
         self.label, self.path, self.settings = label, path, settings
-        self.digest = model_digest(path)
+        self.digest = model_digest(path, settings.model_revision)
 
     @cached_property
     def scorer(self) -> Scorer:
@@ -243,7 +243,7 @@ def score_rows(
         row,
         out,
         sources,
-        known | {"settings": asdict(settings), **(facts or {})},
+        known | {"settings": settings.record(), **(facts or {})},
         lambda done: begin(path.name, lengths.responses, done),
     )
     return ScoredRows(path, written, lengths)
@@ -259,7 +259,8 @@ def rows_identity(
 ) -> dict[str, Setting]:
     """Return what two sittings that score rows must share: data, model and settings."""
     data = rows_digest(dict(row.extras) for row in rows)
-    return {"data": data, "model": model_digest(model), **settings.identity()}
+    digest = model_digest(model, settings.model_revision)
+    return {"data": data, "model": digest, **settings.identity()}
 
 
 # Digests, by which a sitting knows that it goes on with the same model
@@ -282,7 +283,7 @@ _WHOLE, _BLOCK = 64 * 2**20, 2**20
 """Bytes of the largest file that is read whole, and of the blocks of a larger one."""
 
 
-def model_digest(path: str) -> str:
+def model_digest(path: str, revision: str | None = None) -> str:
     """Return a digest of a checkpoint folder, or a hub name's commit; of an adapter its base's too.
 
     Of a file above 64 MiB the size, the first MiB and 63 more, spread evenly, are read: another
@@ -292,9 +293,10 @@ def model_digest(path: str) -> str:
         ModelError: there is no such folder or hub name.
     """
     folder = Path(path)
-    own = _folder_digest(folder) if folder.is_dir() else _hub_commit(path)
-    base = read_object(path, ADAPTER_FILE).get("base_model_name_or_path")
-    return own if base is None else f"{own} on {model_digest(str(base))}"
+    own = _folder_digest(folder) if folder.is_dir() else _hub_commit(path, revision)
+    adapter = read_object(path, ADAPTER_FILE, revision=revision)
+    base = adapter.get("base_model_name_or_path")
+    return own if base is None else f"{own} on {model_digest(str(base), adapter.get('revision'))}"
 
 
 def _folder_digest(folder: Path) -> str:
@@ -317,10 +319,10 @@ def _file_digest(file: Path) -> bytes:
     return digest.digest()
 
 
-def _hub_commit(name: str) -> str:
+def _hub_commit(name: str, revision: str | None) -> str:
     nothing = f"{name}: no folder of a model, and no hub name whose config.json can be read"
     try:
-        file = checkpoint_file(name, "config.json")
+        file = checkpoint_file(name, "config.json", revision=revision)
     except ModelError as error:
         raise ModelError(nothing) from error
     if file is None:

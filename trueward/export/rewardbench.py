@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import AutoConfig
 
 from trueward.data import PairingReport, load_rows, to_messages, to_pairs
@@ -55,13 +54,19 @@ class Exported:
 
 
 def export_for_rewardbench(
-    checkpoint: str, folder: Path, *, data: str | None = None, overwrite: bool = False
+    checkpoint: str,
+    folder: Path,
+    *,
+    data: str | None = None,
+    overwrite: bool = False,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
 ) -> Exported:
     """Write a checkpoint that `rewardbench` scores as `Scorer` does on the same messages.
 
     An adapter is merged, in float32, so that merging rounds nothing. `data` becomes the JSONL file
     that `--load_json` reads. The package truncates nothing, so over-length sequences get other
-    scores.
+    scores. `revision` is that of a hub name.
 
     Raises:
         OutputExistsError: the folder holds something.
@@ -72,18 +77,19 @@ def export_for_rewardbench(
     if overwrite and run.occupied():
         read_object(str(folder), RECORD_FILE)  # ModelError for a damaged one
     run.claim(overwrite=overwrite)
-    _check_model(checkpoint)
+    code: dict[str, Any] = {"revision": revision, "trust_remote_code": trust_remote_code}
+    _check_model(checkpoint, code)
     read_in, report = read_pairs(data) if data is not None else (None, None)
-    adapter = checkpoint_file(checkpoint, ADAPTER_FILE) is not None
+    adapter = checkpoint_file(checkpoint, ADAPTER_FILE, revision=revision) is not None
     scorer = Scorer.from_pretrained(
-        checkpoint, device="cpu", dtype=torch.float32 if adapter else "auto"
+        checkpoint, device="cpu", dtype="float32" if adapter else "auto", **code
     )
     changes = ["adapter merged into its base, in float32"] if adapter else []
     if adapter:
         scorer.model = scorer.model.merge_and_unload()
     with written_aside(folder) as aside:
         changes += _save_model(scorer.model, aside) + save_tokenizer(scorer, aside)
-        record = read_object(checkpoint, RECORD_FILE) | {MARK: "rewardbench"}
+        record = read_object(checkpoint, RECORD_FILE, revision=revision) | {MARK: "rewardbench"}
         write_plain(aside / RECORD_FILE, record)
         if read_in is not None:
             lines = (json.dumps(pair, ensure_ascii=False) + "\n" for pair in read_in)
@@ -95,9 +101,9 @@ def export_for_rewardbench(
     return Exported(folder, tuple(changes), command, None if read_in is None else len(read_in))
 
 
-def _check_model(checkpoint: str) -> None:
+def _check_model(checkpoint: str, code: dict[str, Any]) -> None:
     try:
-        config = AutoConfig.from_pretrained(checkpoint)
+        config = AutoConfig.from_pretrained(checkpoint, **code)
     except (OSError, ValueError) as error:
         raise ModelError(f"cannot read a model at {checkpoint!r}: {reason(error)}") from error
     if config.model_type not in MODEL_TYPES:

@@ -14,13 +14,13 @@ from trueward.models.loading import (
     Loaded,
     check_base,
     checkpoint_file,
-    ensure_distinct_pad,
     load_for_training,
     load_reward_model,
     position_limit,
     prepare,
     read_object,
 )
+from trueward.models.pad import ensure_distinct_pad
 from trueward.models.readout import (
     ReadOut,
     class_difference,

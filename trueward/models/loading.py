@@ -1,8 +1,8 @@
-"""A checkpoint as a reward model: its files, one label, a head, a pad token, adapters on a base."""
+"""A checkpoint as a reward model: its files, one label, a head, adapters on a base."""
 
+import copy
 import json
 import warnings
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
     PreTrainedModel,
-    PreTrainedTokenizerBase,
 )
 from transformers.utils import cached_file
 from transformers.utils import logging as transformers_logging
@@ -34,8 +33,6 @@ ADAPTER_FILE = "adapter_config.json"
 _ADAPTER_WEIGHTS = "adapter_model.safetensors"
 _ADAPTER_PREFIX = "base_model.model."
 """Written by PEFT before the names of weights that an adapter saves whole."""
-PAD_NAMES = ("<|pad|>", "<pad>", "[PAD]", "<|padding|>", "<|finetune_right_pad_id|>")
-NEW_PAD = "<|pad|>"
 
 
 @dataclass(frozen=True)
@@ -90,6 +87,9 @@ def check_base(path: str, **kwargs: Any) -> Any:
 def load_reward_model(path: str, **kwargs: Any) -> Any:
     """Load a finished reward model, or an adapter of one, in evaluation mode.
 
+    `kwargs` are those of `from_pretrained`. An adapter's base is quantized as its own config says,
+    or as `quantization_config`; `revision` is the adapter's, which names that of its base.
+
     Raises:
         ModelError: it has no head, more than one label, or lacks a weight.
     """
@@ -101,9 +101,19 @@ def load_reward_model(path: str, **kwargs: Any) -> Any:
         _check_whole(path, model, missing)
         return model.eval()
     base, revision = _adapter_base(path, hub)
+    kwargs = {**kwargs, "revision": revision}
     supplied = _adapter_weights(path, hub)
-    model, missing = _load(base, config, {**kwargs, "revision": revision})
+    saved = copy.deepcopy(config.get_text_config())
+    _adopt(config, _read_config(base, kwargs))
+    model, missing = _load(base, config, kwargs)
     _check_whole(f"{path} on its base {base}", model, missing - supplied)
+    if any(weight.is_meta for weight in model.parameters()):
+        raise ModelError(
+            f"parts of {base} are offloaded, and {path} cannot be put on them; merge the adapter "
+            "into its base first, or quantize (load_in_4bit)"
+        )
+    if saved.vocab_size > model.get_input_embeddings().num_embeddings:
+        _grow_embedding(model, saved, supplied, path)
     return _put_on(model, path, hub).eval()
 
 
@@ -127,41 +137,6 @@ def position_limit(model: PreTrainedModel) -> int | None:
     if limit is not None and "roberta" in config.model_type:
         return limit - int(config.pad_token_id) - 1  # its positions start after the pad id
     return limit
-
-
-def ensure_distinct_pad(
-    tokenizer: PreTrainedTokenizerBase,
-    model: PreTrainedModel,
-    *,
-    endings: Collection[int] = (),
-) -> str | None:
-    """Give tokenizer and model a pad token that no sequence ends with; return what was done.
-
-    `AutoModelForSequenceClassification` reads a decoder at the last token that is not
-    `pad_token_id`. If pad is also EOS, or whatever closes an answer, that class reads one token
-    early and scores differently from training.
-
-    Args:
-        tokenizer: changed in place where a new pad token is needed.
-        model: its `pad_token_id` is set, and its embedding grown if the new token needs a row.
-        endings: token ids that the data is known to end with, beyond EOS and the template's end.
-
-    Returns:
-        One line for people when the pad token was chosen or replaced, else None.
-    """
-    taken = _possible_endings(tokenizer, model) | set(endings)
-    before = tokenizer.pad_token
-    if before is None or tokenizer.pad_token_id in taken:
-        tokenizer.pad_token = _spare_token(tokenizer, taken)
-    config = model.config.get_text_config()
-    config.pad_token_id = tokenizer.pad_token_id
-    rows = model.get_input_embeddings().num_embeddings
-    if tokenizer.pad_token_id >= rows:
-        model.resize_token_embeddings(tokenizer.pad_token_id + 1, mean_resizing=False)
-    if tokenizer.pad_token == before:
-        return None
-    why = "there was none" if before is None else f"{before!r} can end a response"
-    return f"pad token is now {tokenizer.pad_token!r} (id {tokenizer.pad_token_id}): {why}"
 
 
 def checkpoint_file(path: str, name: str, **hub: Any) -> Path | None:
@@ -204,20 +179,25 @@ def read_object(path: str, name: str, **hub: Any) -> dict[str, Any]:
 def _read_config(path: str, kwargs: dict[str, Any]) -> Any:
     hub = {k: kwargs[k] for k in ("revision", "trust_remote_code", "token") if k in kwargs}
     try:
-        return AutoConfig.from_pretrained(path, **hub)
+        return AutoConfig.from_pretrained(path, **{"trust_remote_code": False, **hub})
     except (OSError, ValueError) as error:
+        if "trust_remote_code" in str(error):
+            raise ModelError(
+                f"{path} brings code of its own; read it, then allow it with trust_remote_code"
+            ) from error
         raise ModelError(f"cannot read a model at {path!r}: {reason(error)}") from error
 
 
 def _load(path: str, config: Any, kwargs: dict[str, Any]) -> tuple[PreTrainedModel, set[str]]:
-    kwargs = {"dtype": torch.float32, "use_safetensors": True, **kwargs}
+    safe = {"use_safetensors": True, "trust_remote_code": False}
+    kwargs = {"dtype": torch.float32, **safe, **kwargs}
     level = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()  # its table of missing keys; ours is one line
     try:
         model, info = AutoModelForSequenceClassification.from_pretrained(
             path, config=config, output_loading_info=True, **kwargs
         )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
         raise ModelError(f"cannot load {path!r} as a reward model: {reason(error)}") from error
     finally:
         transformers_logging.set_verbosity(level)
@@ -269,6 +249,30 @@ def _adapter_base(path: str, hub: dict[str, Any]) -> tuple[str, str | None]:
     return str(config.base_model_name_or_path), config.revision
 
 
+def _adopt(config: Any, base: Any) -> None:
+    """Give a config beside an adapter what the base's weights are: their number, type and form."""
+    text, rows = config.get_text_config(), base.get_text_config().vocab_size
+    if text.vocab_size > rows:
+        text.vocab_size, text.pad_token_id = rows, None
+    config.dtype = base.dtype
+    vars(config).pop("quantization_config", None)
+    if hasattr(base, "quantization_config"):
+        config.quantization_config = base.quantization_config
+
+
+def _grow_embedding(model: PreTrainedModel, saved: Any, supplied: set[str], path: str) -> None:
+    """Give the embedding the rows that it had in training, which the adapter must bring."""
+    embedding = model.get_input_embeddings()
+    name = next(name for name, module in model.named_modules() if module is embedding)
+    if not any(weight.startswith(name) for weight in supplied):
+        raise ModelError(
+            f"the adapter {path!r} was trained on {saved.vocab_size} tokens, its base has "
+            f"{embedding.num_embeddings}, and it brings no embedding; save it with {name}"
+        )
+    model.resize_token_embeddings(saved.vocab_size, mean_resizing=False)
+    model.config.get_text_config().pad_token_id = saved.pad_token_id
+
+
 def _adapter_weights(path: str, hub: dict[str, Any]) -> set[str]:
     """Return names of the base model's own weights that the adapter brings, such as a head."""
     file = checkpoint_file(path, _ADAPTER_WEIGHTS, **hub)
@@ -304,25 +308,3 @@ def _put_on(model: PreTrainedModel, path: str, hub: dict[str, Any]) -> Any:
 
 def _unreadable_adapter(path: str, error: Exception) -> ModelError:
     return ModelError(f"cannot load the adapter {path!r}: {reason(error)}")
-
-
-def _possible_endings(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> set[int]:
-    eos = model.config.get_text_config().eos_token_id
-    ids = {tokenizer.eos_token_id, *(eos if isinstance(eos, list) else [eos])}
-    if tokenizer.chat_template is not None:
-        turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
-        ids.add(tokenizer.apply_chat_template(turns, tokenize=True, return_dict=False)[-1])
-    return {i for i in ids if i is not None}
-
-
-def _spare_token(tokenizer: PreTrainedTokenizerBase, taken: set[int]) -> str:
-    vocabulary: dict[str, int] = tokenizer.get_vocab()
-    reserved = sorted(t for t in vocabulary if t.startswith(("<|reserved", "<unused", "<|extra_")))
-    for token in (*PAD_NAMES, *reserved):
-        if token in vocabulary and vocabulary[token] not in taken:
-            return token
-    if tokenizer.add_special_tokens({"pad_token": NEW_PAD}) != 1:
-        raise ModelError(
-            f"could not add the pad token {NEW_PAD!r}; set tokenizer.pad_token yourself"
-        )
-    return NEW_PAD

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
+from accelerate.utils import align_module_device
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -164,6 +165,7 @@ def read_chunks(
 def joined(reads: Sequence[ReadOut], back: Tensor) -> ReadOut:
     """Return several read-outs as one, in the order that `back` takes their rows."""
     before_norm = [read.before_norm for read in reads if read.before_norm is not None]
+    back = back.to(reads[0].rewards.device)
     return ReadOut(
         torch.cat([read.rewards for read in reads])[back],
         torch.cat([read.hidden for read in reads])[back],
@@ -177,7 +179,8 @@ def _read(model: nn.Module, inputs: dict[str, Any], pick: Pick, *, before_norm: 
     def at_head(module: Any, args: tuple[Any, ...], _output: object) -> None:
         taken["head_input"] = args[0]
         hidden = pick(args[0])
-        with torch.autocast(hidden.device.type, enabled=False):
+        # an offloaded weight is there only for the length of the head's own forward pass
+        with torch.autocast(hidden.device.type, enabled=False), align_module_device(module):
             bias = None if module.bias is None else module.bias.float()
             reward = nn.functional.linear(hidden.float(), module.weight.float(), bias)
         taken["hidden"], taken["reward"] = hidden, reward.squeeze(-1)
@@ -256,7 +259,7 @@ def score_sequences(
         batches: list[list[int]] = []
         reads: list[ReadOut] = []
         cut = tree_batches if layout == "tree" else length_batches
-        if layout == "padded" and next(model.parameters()).device.type == "cpu":
+        if layout == "padded" and _input_device(model).type == "cpu":
             batch_tokens = min(batch_tokens, CPU_TOKENS)
         for batch in cut(sequences, groups, batch_tokens):
             rows = [sequences[i] for i in batch]
@@ -295,12 +298,20 @@ def _read_rows(
     pad_token_id: int,
     before_norm: bool,
 ) -> ReadOut:
-    device = next(model.parameters()).device
+    device = _input_device(model)
     if layout == "tree":
         attend_over_trees(model)
         return read_trees(model, plan_rows(rows, groups).to(device), before_norm=before_norm)
     ids, mask = pad_right(rows, pad_token_id)
     return read_out(model, ids.to(device), mask.to(device), before_norm=before_norm)
+
+
+def _input_device(model: nn.Module) -> torch.device:
+    """Return the model's device; of one in parts the embedding's, which fetches what is elsewhere."""
+    plain = unwrap(model)
+    spread = getattr(plain, "hf_device_map", None) is not None
+    weight = plain.get_input_embeddings().weight if spread else next(model.parameters())
+    return torch.device("cpu") if weight.is_meta and spread else weight.device
 
 
 def _on_cpu(read: ReadOut, states: bool) -> ReadOut:

@@ -205,6 +205,14 @@ class AlignSettingsBlock(TypedDict):
     norm_data: NotRequired[str | None]
     max_length: NotRequired[int | None]
     truncation: NotRequired[str | None]
+    text: NotRequired[bool]
+    dtype: NotRequired[str]
+    """Of the reward models' weights; float32 where absent."""
+    attn_implementation: NotRequired[str]
+    load_in_4bit: NotRequired[bool]
+    load_in_8bit: NotRequired[bool]
+    model_revision: NotRequired[str]
+    trust_remote_code: NotRequired[bool]
     seed: NotRequired[int]
     training: NotRequired[Mapping[str, object]]
     """Fields of TRL's configuration."""
