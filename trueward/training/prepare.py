@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import trl
 from accelerate import Accelerator
 from datasets import Dataset
+from peft.utils import ModulesToSaveWrapper
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
@@ -118,15 +119,20 @@ def is_exact(args: RewardConfig, objective: Objective, accelerator: Accelerator)
 
 def load_tokenizer(path: str, args: RewardConfig) -> PreTrainedTokenizerBase:
     """Return the tokenizer of the model at `path`; ModelError where there is none."""
-    revision = (args.model_init_kwargs or {}).get("revision")
     try:
         return AutoTokenizer.from_pretrained(
-            path, revision=revision, trust_remote_code=args.trust_remote_code
+            path, revision=revision_of(args), trust_remote_code=args.trust_remote_code
         )
     except (OSError, ValueError) as error:
         raise ModelError(
             f"no tokenizer found with {path!r}: {reason(error)}; pass processing_class"
         ) from error
+
+
+def revision_of(args: RewardConfig) -> str | None:
+    """Return the branch, tag or commit of the model to train, if one is named."""
+    revision: str | None = (args.model_init_kwargs or {}).get("revision")
+    return revision
 
 
 def load_model(path: str, args: RewardConfig, quantization_config: Any) -> PreTrainedModel:
@@ -155,8 +161,13 @@ def fit_pad_token(
     data: Any,
     args: RewardConfig,
     say: Say,
+    *,
+    adapter: bool,
 ) -> None:
-    """Set the EOS and pad tokens that the config names, and a pad token that nothing ends with."""
+    """Set the EOS and pad tokens that the config names, and a pad token that nothing ends with.
+
+    With an `adapter` the model's embedding is never grown.
+    """
     for name in ("eos_token", "pad_token"):
         token = getattr(args, name)
         if token is not None and token not in tokenizer.get_vocab():
@@ -165,7 +176,7 @@ def fit_pad_token(
             )
         if token is not None:
             setattr(tokenizer, name, token)
-    notice = ensure_distinct_pad(tokenizer, model, endings=_endings(data))
+    notice = ensure_distinct_pad(tokenizer, model, endings=_endings(data), grow=not adapter)
     if notice is not None:
         say(notice)
     args.pad_token = tokenizer.pad_token  # TRL sets it again from here
@@ -181,8 +192,10 @@ def fit_length(model: PreTrainedModel, args: RewardConfig, say: Say) -> None:
     args.max_length = limit
 
 
-def with_head(peft_config: Any, model: Any, pooling: str) -> Any:
+def with_head(peft_config: Any, model: Any, pooling: str, revision: str | None) -> Any:
     """Return the PEFT config with the head, and layers before it, trained and saved whole.
+
+    `revision` is that of the base's hub name, by which the adapter will find it again.
 
     Raises:
         ModelError: the adapter would lose the head, or the layer that makes a mean; or it puts
@@ -209,10 +222,32 @@ def with_head(peft_config: Any, model: Any, pooling: str) -> Any:
             "pooling='mean' adds a layer that an adapter does not save; "
             "use pooling='auto', or train without PEFT"
         )
+    peft_config.revision = peft_config.revision or revision
     if hasattr(peft_config, "modules_to_save"):
         modules = {*(peft_config.modules_to_save or []), *outer_modules(model)}
         peft_config.modules_to_save = sorted(modules)
     return peft_config
+
+
+def keep_dtype_of_head(model: Any) -> None:
+    """Give what an adapter saves whole the base's dtype again, where TRL made it bfloat16.
+
+    TRL does so on a quantized base; without autocast the head could not read its input then.
+    """
+    for module in model.modules():
+        if isinstance(module, ModulesToSaveWrapper):
+            module.modules_to_save.to(next(module.original_module.parameters()).dtype)
+
+
+def write_base_config(model: Any, folder: Path) -> None:
+    """Write the base's config beside an adapter: what the class reads, not how it was quantized.
+
+    The base's own config says that when the adapter is loaded.
+    """
+    config = copy.deepcopy(model.config)
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    config.save_pretrained(folder)
 
 
 def check_columns(wanted: Objective, columns: Collection[str]) -> None:

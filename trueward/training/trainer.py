@@ -54,14 +54,17 @@ from trueward.training.prepare import (
     fit_pad_token,
     fit_template,
     is_exact,
+    keep_dtype_of_head,
     load_model,
     load_tokenizer,
     longest_pair,
     own_config,
     resolve_objective,
+    revision_of,
     running_state,
     trained_on_text,
     with_head,
+    write_base_config,
     write_checkpoint_record,
 )
 from trueward.training.step import ExactStep, SharedStep, parts_of
@@ -107,16 +110,18 @@ class RewardTrainer(trl.RewardTrainer):
         self.objective_state: dict[str, Tensor] = {}
         self._losses: Iterator[Tensor] | None = None
         self._pairs: Dataset | None = None
+        revision = revision_of(args) if isinstance(model, str) else None
         if isinstance(model, str):
             processing_class = processing_class or load_tokenizer(model, args)
             model = load_model(model, args, quantization_config)
         prepare(model)
         if processing_class is None:
             processing_class = load_tokenizer(model.config._name_or_path, args)
-        peft_config = with_head(peft_config, model, args.pooling)
+        peft_config = with_head(peft_config, model, args.pooling, revision)
         self._pad_before = processing_class.pad_token
         fit_template(processing_class, first, args, self._say)
-        fit_pad_token(processing_class, model, train_dataset, args, self._say)
+        adapter = peft_config is not None or hasattr(model, "peft_config")
+        fit_pad_token(processing_class, model, train_dataset, args, self._say, adapter=adapter)
         fit_length(model, args, self._say)
         super().__init__(
             model,
@@ -139,6 +144,7 @@ class RewardTrainer(trl.RewardTrainer):
         )
         for head in head_modules(self.model):
             freeze_bias(head)
+        keep_dtype_of_head(self.model)
         if args.pad_to_multiple_of is not None and args.packing in ("auto", "tree"):
             self._say("pad_to_multiple_of acts on padded batches; rows of trees have no padding")
         self._recheck_pad_token()
@@ -195,7 +201,12 @@ class RewardTrainer(trl.RewardTrainer):
         """Check the pad token again, after TRL has set the chat template and encoded the data."""
         before = self.processing_class.pad_token_id
         fit_pad_token(
-            self.processing_class, unwrap(self.model), self.train_dataset, self.args, self._say
+            self.processing_class,
+            unwrap(self.model),
+            self.train_dataset,
+            self.args,
+            self._say,
+            adapter=hasattr(self.model, "peft_config"),
         )
         collator: Any = self.data_collator
         if self.processing_class.pad_token_id != before and isinstance(collator, PairCollator):
@@ -381,7 +392,7 @@ class RewardTrainer(trl.RewardTrainer):
             path = Path(output_dir or self.args.output_dir)
             write_checkpoint_record(path, self.record(), self._pairs, self.objective_state)
             if hasattr(self.model, "peft_config"):
-                unwrap(self.model).config.save_pretrained(path)
+                write_base_config(unwrap(self.model), path)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         super()._load_optimizer_and_scheduler(checkpoint)
