@@ -155,7 +155,7 @@ def test_code_beside_a_model_is_run_only_where_it_is_trusted(
         "auto_map": {auto: f"code_of_it.{name}" for auto, name in classes.items()},
     }
     (tmp_path / "m/config.json").write_text(json.dumps(config))
-    with pytest.raises(ModelError, match="brings code .* trust_remote_code$") as raised:
+    with pytest.raises(ModelError, match=r"brings code .* trust_remote_code$") as raised:
         Scorer.from_pretrained(str(tmp_path / "m"))
     assert "\n" not in str(raised.value)
     scorer = ScoreSettings(device="cpu", trust_remote_code=True).load(str(tmp_path / "m"))
