@@ -307,7 +307,7 @@ def _read_rows(
 
 
 def _input_device(model: nn.Module) -> torch.device:
-    """Return the model's device; of one in parts the embedding's, which fetches what is elsewhere."""
+    """Return the device that token ids go to: the embedding's, where parts lie on several."""
     plain = unwrap(model)
     spread = getattr(plain, "hf_device_map", None) is not None
     weight = plain.get_input_embeddings().weight if spread else next(model.parameters())

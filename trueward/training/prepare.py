@@ -27,6 +27,7 @@ from trueward.models import (
     load_for_training,
     outer_modules,
     position_limit,
+    unwrap,
 )
 from trueward.objectives import Objective, objective
 from trueward.results import FullCheckpointRecord
@@ -230,12 +231,13 @@ def with_head(peft_config: Any, model: Any, pooling: str, revision: str | None) 
 
 
 def keep_dtype_of_head(model: Any) -> None:
-    """Give what an adapter saves whole the base's dtype again, where TRL made it bfloat16.
+    """On a quantized base, give what an adapter saves whole the dtype that it was loaded in.
 
-    TRL does so on a quantized base; without autocast the head could not read its input then.
+    TRL makes it bfloat16 there, in which the head could not read its input without autocast.
     """
+    quantized = getattr(unwrap(model), "hf_quantizer", None) is not None
     for module in model.modules():
-        if isinstance(module, ModulesToSaveWrapper):
+        if quantized and isinstance(module, ModulesToSaveWrapper):
             module.modules_to_save.to(next(module.original_module.parameters()).dtype)
 
 
