@@ -1,6 +1,7 @@
 """Any mix of results: what is read, what is said, what is written."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -216,6 +217,15 @@ def test_a_model_card_tells_what_it_is_how_good_and_how_made(mixed):
     assert "| good |" in body
     with pytest.raises(DataError, match="begun: the run is not finished"):
         model_card(mixed["begun"])
+
+
+def test_the_card_of_an_adapter_says_how_it_is_loaded(mixed, tmp_path):
+    shutil.copytree(mixed["train"], tmp_path / "rm")
+    assert "any program that loads one" in model_card(tmp_path / "rm")
+    (tmp_path / "rm/adapter_config.json").write_text("{}")
+    card = model_card(tmp_path / "rm")
+    assert "AutoPeftModelForSequenceClassification.from_pretrained('rm', num_labels=1" in card
+    assert "any program that loads one" not in card
 
 
 def test_what_is_there_is_not_replaced_unless_asked(mixed, tmp_path):

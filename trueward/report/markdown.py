@@ -24,8 +24,20 @@ scorer = Scorer.from_pretrained({path!r})
 scorer.score(["What is 2 + 2?"], ["4"])  # rewards in logits
 ```
 
+"""
+_PLAIN = """\
 It is a plain `AutoModelForSequenceClassification` with one label; any program that loads one gives
 the same rewards."""
+_ADAPTER = """\
+It is an adapter. PEFT gives the same rewards, and so does what `merge_and_unload()` returns:
+
+```python
+from peft import AutoPeftModelForSequenceClassification
+from transformers import AutoTokenizer
+
+pad = AutoTokenizer.from_pretrained({path!r}).pad_token_id
+AutoPeftModelForSequenceClassification.from_pretrained({path!r}, num_labels=1, pad_token_id=pad)
+```"""
 
 
 def markdown_report(material: Material, found: Findings) -> str:
@@ -63,12 +75,13 @@ def model_card(folder: Path | str, evidence: Material | None = None) -> str:
     if not run.finished:
         raise DataError(f"{folder}: the run is not finished, so there is nothing to put on a card")
     matter = yaml.safe_dump(_front_matter(run), sort_keys=False, allow_unicode=True)
+    form = _ADAPTER if (Path(folder) / "adapter_config.json").is_file() else _PLAIN
     parts = [
         f"---\n{matter}---",
         f"# {run.label}",
         f"A reward model. {run_sentence(run)}",
         "## Use",
-        _USE.format(path=run.label),
+        (_USE + form).format(path=run.label),
         "## Held-out results",
         table(_card_results(run)),
     ]
