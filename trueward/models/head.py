@@ -8,6 +8,8 @@ uniform, so that the first token becomes the mean of all attended ones.
 
 import copy
 import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -28,6 +30,22 @@ def unwrap(model: nn.Module) -> Any:
     while isinstance(getattr(inner, "module", None), nn.Module):
         inner = inner.module
     return inner.get_base_model() if hasattr(inner, "get_base_model") else inner
+
+
+@contextmanager
+def whole(parameters: Iterable[torch.Tensor], *, write: bool = False) -> Iterator[None]:
+    """Bring together what ZeRO-3 has spread over the ranks; with `write`, keep what is put there.
+
+    Every rank must come here. Parameters that are not DeepSpeed's are whole already.
+    """
+    spread = [parameter for parameter in parameters if hasattr(parameter, "ds_id")]
+    if not spread:
+        yield
+        return
+    import deepspeed
+
+    with deepspeed.zero.GatheredParameters(spread, modifier_rank=0 if write else None):
+        yield
 
 
 def backbone(model: nn.Module) -> nn.Module:
@@ -82,9 +100,9 @@ def initialise_head(model: nn.Module, seed: int) -> None:
     """
     for head in head_modules(model):
         generator = torch.Generator().manual_seed(seed)
-        weight = torch.empty(head.weight.shape, dtype=torch.float32)
+        weight = torch.empty(1, head.in_features, dtype=torch.float32)
         weight.normal_(0.0, 1.0 / math.sqrt(head.in_features + 1), generator=generator)
-        with torch.no_grad():
+        with whole([head.weight], write=True), torch.no_grad():
             head.weight.copy_(weight)
         freeze_bias(head)
 
@@ -92,13 +110,16 @@ def initialise_head(model: nn.Module, seed: int) -> None:
 def freeze_bias(head: nn.Linear) -> None:
     """Keep the bias at zero: a constant added to every reward changes no comparison."""
     if head.bias is not None:
-        nn.init.zeros_(head.bias)
+        with whole([head.bias], write=True):
+            nn.init.zeros_(head.bias)
         head.bias.requires_grad_(False)
 
 
 def head_norm(model: nn.Module) -> torch.Tensor:
     """Return ‖W‖ of the head in use, detached."""
-    norm: torch.Tensor = head_modules(model)[-1].weight.detach().float().norm()
+    weight = head_modules(model)[-1].weight
+    with whole([weight]):
+        norm: torch.Tensor = weight.detach().float().norm()
     return norm
 
 

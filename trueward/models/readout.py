@@ -5,7 +5,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -13,12 +13,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from accelerate.utils import align_module_device
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from trueward.errors import ModelError
-from trueward.models.head import backbone, head_modules, unwrap
+from trueward.models.head import backbone, head_modules, outer_modules, unwrap
 from trueward.models.tree_attention import TreeMask, attend_over_trees
 from trueward.models.trees import TreeRows, Trees, plan_rows, tree_batches
 
@@ -55,8 +54,8 @@ def read_out(
     """Return rewards r = W·h, computed in float32, with h the head's input.
 
     A decoder is read at its last attended token, found from the attention mask and never from a
-    token id; an encoder is read where its class pools. The hidden state is taken by a hook on the
-    head during the model's own forward pass, so DDP, FSDP and PEFT wrappers stay in charge.
+    token id; an encoder is read where its class pools. The head does so inside the model's own
+    forward pass, so DDP, FSDP, ZeRO and PEFT wrappers stay in charge.
     """
     inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
     return _read(model, inputs, _picker(model, attention_mask), before_norm=before_norm)
@@ -176,21 +175,21 @@ def joined(reads: Sequence[ReadOut], back: Tensor) -> ReadOut:
 def _read(model: nn.Module, inputs: dict[str, Any], pick: Pick, *, before_norm: bool) -> ReadOut:
     taken: dict[str, Tensor] = {}
 
-    def at_head(module: Any, args: tuple[Any, ...], _output: object) -> None:
-        taken["head_input"] = args[0]
-        hidden = pick(args[0])
-        # an offloaded weight is there only for the length of the head's own forward pass
-        with torch.autocast(hidden.device.type, enabled=False), align_module_device(module):
-            bias = None if module.bias is None else module.bias.float()
-            reward = nn.functional.linear(hidden.float(), module.weight.float(), bias)
-        taken["hidden"], taken["reward"] = hidden, reward.squeeze(-1)
-
     def at_norm(_module: nn.Module, args: tuple[Any, ...]) -> None:
         taken["norm_input"] = args[0]
 
+    def at_end(_module: nn.Module, _args: object, output: Tensor) -> None:
+        each = len(taken["hidden"]) // len(output)
+        taken["reward"] = output.reshape(len(output), -1)[:, :each].flatten()
+
+    heads = head_modules(model)
+    outer = [getattr(unwrap(model), name) for name in outer_modules(model)]
     with ExitStack() as hooks:
-        for head in head_modules(model):
-            hooks.callback(head.register_forward_hook(at_head).remove)
+        for head in heads:
+            hooks.enter_context(_reading(head, pick, taken))
+        # the gradient must pass every hook on its way, as ZeRO-3 brings weights back by them
+        for module in (m for m in outer if not set(heads).isdisjoint(m.modules())):
+            hooks.callback(module.register_forward_hook(at_end).remove)
         norm = _final_norm(model) if before_norm else None
         if norm is not None:
             hooks.callback(norm.register_forward_pre_hook(at_norm).remove)
@@ -198,6 +197,38 @@ def _read(model: nn.Module, inputs: dict[str, Any], pick: Pick, *, before_norm: 
     at_token = norm is not None and taken["head_input"].dim() == 3
     norm_input = pick(taken["norm_input"]) if at_token else None
     return ReadOut(taken["reward"], taken["hidden"], norm_input)
+
+
+@contextmanager
+def _reading(head: Any, pick: Pick, taken: dict[str, Tensor]) -> Iterator[None]:
+    """Let the head return, in float32, each row's rewards first, and the last of them repeated.
+
+    Inside the head's own call its weight is there, also under ZeRO-3 and offloading. A plain row
+    has one reward, so whichever of its places the class pools, its logit is that reward.
+    """
+
+    def forward(states: Tensor) -> Tensor:
+        hidden = pick(states)
+        with torch.autocast(hidden.device.type, enabled=False):
+            bias = None if head.bias is None else head.bias.float()
+            reward = nn.functional.linear(hidden.float(), head.weight.float(), bias)
+        taken["head_input"], taken["hidden"] = states, hidden
+        if states.dim() == 2:
+            return reward
+        first = reward.unflatten(0, (len(states), -1))
+        rest = max(0, states.shape[1] - first.shape[1])
+        return torch.cat([first, first[:, -1:].expand(-1, rest, -1)], dim=1)
+
+    name = "_old_forward" if hasattr(head, "_hf_hook") else "forward"  # of accelerate's offloading
+    before = vars(head).get(name)
+    setattr(head, name, forward)
+    try:
+        yield
+    finally:
+        if before is None:
+            delattr(head, name)
+        else:
+            setattr(head, name, before)
 
 
 def _final_norm(model: nn.Module) -> nn.Module | None:
