@@ -160,6 +160,11 @@ def apply_pooling(model: PreTrainedModel, pooling: str) -> None:
     if pooling in ("auto", current):
         return
     if pooling == "mean" and _bert_layers(model):
+        if any(hasattr(parameter, "ds_id") for parameter in model.parameters()):
+            raise ModelError(
+                f"pooling='mean' adds a layer to {type(model).__name__}, whose weights ZeRO-3 has "
+                "spread over the ranks; use stage 2, or pooling='auto'"
+            )
         _append_mean_layer(model)
         return
     raise ModelError(

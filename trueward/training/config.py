@@ -1,5 +1,6 @@
 """`RewardConfig`: TRL's, plus what Trueward adds; and the gold world's recipe."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -93,3 +94,32 @@ class RewardConfig(trl.RewardConfig):
                 "use 'group_by_length', which balances micro-batches and ranks within each step"
             )
         super().__post_init__()
+        self._check_ranks()
+
+    def _check_ranks(self) -> None:
+        """Refuse what ranks would fail at later; let DeepSpeed know of them, also on a CPU."""
+        reentrant = (self.gradient_checkpointing_kwargs or {}).get("use_reentrant")
+        ranks = self.world_size > 1 or self.deepspeed_plugin is not None
+        if ranks and reentrant and self.gradient_checkpointing and self.packing != "off":
+            raise InputError(
+                "use_reentrant=true gives a weight a gradient a pass, which neither several ranks "
+                "nor DeepSpeed can add up; leave it out, or set packing=off"
+            )
+        if self.deepspeed_plugin is None:
+            return
+        if "LOCAL_RANK" not in os.environ:
+            raise InputError(
+                "deepspeed needs a launcher, also for one process: "
+                "torchrun --nproc-per-node 1 --no-python trueward train …"
+            )
+        zero = self.deepspeed_plugin.deepspeed_config["zero_optimization"]
+        if zero["stage"] == 3 and not zero.get("stage3_gather_16bit_weights_on_model_save"):
+            raise InputError(
+                "deepspeed: stage 3 would save no model; under zero_optimization set "
+                "stage3_gather_16bit_weights_on_model_save to true (in a config of accelerate, "
+                "zero3_save_16bit_model)"
+            )
+        if self.use_cpu:
+            import deepspeed
+
+            deepspeed.init_distributed(dist_backend="gloo")  # accelerate does so for devices only
