@@ -286,7 +286,9 @@ def write_checkpoint_record(
 def running_state(folder: Path, device: str) -> dict[str, Tensor] | None:
     """Return the objective's running state that a checkpoint holds, if any."""
     state = folder / STATE_FILE
-    return load_file(state, device=device) if state.is_file() else None
+    if not state.is_file():
+        return None
+    return {name: value.to(device) for name, value in load_file(state).items()}
 
 
 def trained_on_text(pairs: Dataset | None) -> bool | None:
