@@ -2,7 +2,10 @@
 
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+_CACHE = TemporaryDirectory(prefix="trueward-tests-")
+os.environ["HF_DATASETS_CACHE"] = _CACHE.name
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 

@@ -1,20 +1,24 @@
 """Encoding of prompts and responses as token ids, one or a whole data set, within a length."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import takewhile
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from datasets import Dataset, Features, List, Value
+from datasets.fingerprint import Hasher
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from trueward.data.forms import TEMPLATE_COLUMNS, counted, name_of
 from trueward.data.messages import as_messages, checked_turns, stored_turns, template_arguments
+from trueward.data.store import BLOCK, cache_file
 from trueward.errors import DataError, nearest
-from trueward.types import Message, Row, Turns
+from trueward.types import Row, Turns
 
 TRUNCATIONS = ("drop", "truncate_left", "truncate_right", "error")
 
@@ -43,6 +47,15 @@ DEFAULT_CHAT_TEMPLATE = """\
 {%- endif %}
 """
 """Plain turns: `User: …`, a blank line, `Assistant: …`, and the EOS token after each answer."""
+
+
+class Written(NamedTuple):
+    """A text for the tokenizer."""
+
+    text: str
+    by_template: bool = False
+    awaiting: bool = False
+    """True for a prompt that awaits its response."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +98,7 @@ class Encoder:
         Raises:
             DataError: messages without a chat template, or refused by it.
         """
-        if isinstance(prompt, str) and isinstance(response, str):
-            return self._encode_text(prompt + response)
-        conversation = as_messages(prompt, "user") + as_messages(response, "assistant")
-        return self._encode_messages(conversation, **template_kwargs)
+        return self.tokenize([self.written(prompt, response, **template_kwargs)])[0]
 
     def encode_prompt(self, prompt: Turns, **template_kwargs: Any) -> list[int]:
         """Return the token ids of a prompt that awaits its response: no closing token.
@@ -96,13 +106,41 @@ class Encoder:
         Raises:
             DataError: as `encode`.
         """
-        if not prompt:
-            return []
-        if isinstance(prompt, str):
-            ids = self._tokenize(prompt)
-            return ids[: len(ids) - self.frame(ids)[1]]
-        ids = self._encode_messages(prompt, add_generation_prompt=True, **template_kwargs)
-        return ids[: len(ids) - self.frame(ids)[1]]
+        return self.tokenize([self.written(prompt, None, **template_kwargs)])[0]
+
+    def written(self, prompt: Turns, response: Turns | None, **template_kwargs: Any) -> Written:
+        """Return the text that the tokenizer gets; without a response, the prompt that awaits one.
+
+        Raises:
+            DataError: as `encode`.
+        """
+        awaiting = response is None
+        if not prompt and awaiting:
+            return Written("", awaiting=True)
+        text = "" if response is None else response
+        if isinstance(prompt, str) and isinstance(text, str):
+            return Written(prompt + text, awaiting=awaiting)
+        messages = as_messages(prompt, "user") + (
+            [] if response is None else as_messages(response, "assistant")
+        )
+        if self.tokenizer.chat_template is None:
+            raise DataError(
+                "messages need a chat template and this tokenizer has none; give one with "
+                "chat_template_path (a .jinja file or a model that has one)"
+            )
+        if awaiting:
+            template_kwargs["add_generation_prompt"] = True
+        try:
+            whole = self.tokenizer.apply_chat_template(messages, tokenize=False, **template_kwargs)
+        except TemplateError as error:
+            raise DataError(f"the chat template refuses the messages ({error})") from error
+        return Written(whole, by_template=True, awaiting=awaiting)
+
+    def tokenize(self, written: Sequence[Written]) -> list[list[int]]:
+        """Return the token ids of each text, in one call of the tokenizer and equal texts once."""
+        texts = list(dict.fromkeys(one.text for one in written))
+        ids = dict(zip(texts, self._tokenize(texts), strict=True)) if texts else {}
+        return [self._finished(ids[one.text], one) for one in written]
 
     def fit(self, ids: Sequence[int]) -> list[int] | None:
         """Return `ids` within `max_length` by the policy; None where they are to be dropped.
@@ -135,6 +173,8 @@ class Encoder:
 
     def frame(self, ids: Sequence[int]) -> tuple[int, int]:
         """Return how many tokens at the start and the end of `ids` are the tokenizer's own."""
+        if not self._frame:
+            return 0, 0
         for head in range(len(self._frame), -1, -1):
             tail = len(self._frame) - head
             room = len(ids) >= head + tail
@@ -142,32 +182,51 @@ class Encoder:
                 return head, tail
         return 0, 0
 
+    @property
+    def key(self) -> list[object]:
+        """All that token ids depend on, the same in every process: a key of what is stored."""
+        self._tokenize([""])  # takes the padding and truncation of other calls off
+        tokenizer: Any = self.tokenizer
+        fast = getattr(tokenizer, "backend_tokenizer", None)
+        return [
+            type(tokenizer).__qualname__,
+            Hasher.hash(tokenizer) if fast is None else fast.to_str(),
+            tokenizer.special_tokens_map,
+            getattr(tokenizer, "split_special_tokens", None),
+            tokenizer.chat_template,
+            self.max_length,
+            self.truncation,
+        ]
+
     @cached_property
     def _frame(self) -> list[int]:
-        return self._tokenize("")
+        return self._tokenize([""])[0]
 
-    def _tokenize(self, text: str) -> list[int]:
-        return list(self.tokenizer(text, verbose=False)["input_ids"])
+    def _tokenize(self, texts: list[str]) -> list[list[int]]:
+        found = self.tokenizer(
+            texts, verbose=False, return_attention_mask=False, return_token_type_ids=False
+        )
+        ids: list[list[int]] = found["input_ids"]
+        return ids
 
-    def _encode_text(self, text: str) -> list[int]:
-        ids = self._tokenize(text)
+    def _finished(self, ids: list[int], written: Written) -> list[int]:
+        """Return the ids of a text in the tokenizer's frame once, closed unless it is awaiting."""
+        if written.awaiting and not written.text and not written.by_template:
+            return []
+        if written.by_template:
+            ids = self._framed_once(ids)
+        elif not written.awaiting:
+            ids = self._closed(ids)
+        return ids[: len(ids) - self.frame(ids)[1]] if written.awaiting else ids
+
+    def _closed(self, ids: list[int]) -> list[int]:
         eos = self.tokenizer.eos_token_id
-        if eos is None or self.frame(ids)[1] or ids[-1:] == [eos]:
-            return ids
-        return [*ids, eos]
+        return ids if eos is None or self.frame(ids)[1] or ids[-1:] == [eos] else [*ids, eos]
 
-    def _encode_messages(self, messages: list[Message], **template_kwargs: Any) -> list[int]:
-        if self.tokenizer.chat_template is None:
-            raise DataError(
-                "messages need a chat template and this tokenizer has none; give one with "
-                "chat_template_path (a .jinja file or a model that has one)"
-            )
-        try:
-            text = self.tokenizer.apply_chat_template(messages, tokenize=False, **template_kwargs)
-        except TemplateError as error:
-            raise DataError(f"the chat template refuses the messages ({error})") from error
-        ids = self._tokenize(text)
+    def _framed_once(self, ids: list[int]) -> list[int]:
         head, tail = self.frame(ids)
+        if not head and not tail:
+            return ids
         bare = ids[head : len(ids) - tail]
         if not tail:
             return bare
@@ -229,24 +288,32 @@ def encode_pairs(
     tokenized = {"chosen_ids", "rejected_ids"} <= set(pairs.column_names)
     if not tokenized:
         _check_columns(pairs, _PAIR, name, "; make pairs with to_pairs first")
+    options: dict[str, Any] = {
+        "encoder": encoder,
+        "name": name,
+        "whole": not tokenized and all(stored_turns(pairs, column) for column in _PAIR),
+    }
+    file = cache_file("encoded", pairs._fingerprint, encoder.key)
     encoded = pairs.map(
-        _fit_tokenized if tokenized else _encode_pair,
+        _fit_tokenized if tokenized else _encode_block,
+        batched=True,
+        batch_size=BLOCK,
         with_indices=True,
-        fn_kwargs={
-            "encoder": encoder,
-            "name": name,
-            "whole": not tokenized and all(stored_turns(pairs, column) for column in _PAIR),
-        },
+        fn_kwargs=options,
         num_proc=num_proc,
         remove_columns=[column for column in _TEXT if column in pairs.column_names],
         features=_features(pairs.features, not tokenized or PROMPT in pairs.column_names),
+        cache_file_name=str(file) if pairs.cache_files else None,
+        new_fingerprint=file.stem,
         desc="Encoding",
     )
     report = _report(encoded, encoder, name)
-    kept = [row for row, fate in enumerate(encoded[_FATE]) if fate in ("whole", "truncated")]
-    if not kept:
+    if not report.kept:
         raise DataError(f"{name}: no pairs left: {report}; raise max_length or truncate")
-    return encoded.select(kept).remove_columns([_FATE, _LONGEST]), report
+    if report.kept < report.total:
+        kept = pc.is_in(encoded.data.column(_FATE), pa.array(["whole", "truncated"]))
+        encoded = encoded.select(np.flatnonzero(kept.to_numpy()))
+    return encoded.remove_columns([_FATE, _LONGEST]), report
 
 
 def encode_groups(
@@ -296,34 +363,61 @@ def _encode_group(row: Row, encoder: Encoder, where: str) -> list[list[int]]:
     responses = [checked_turns(r, f"{where}, field 'responses'") for r in row["responses"]]
     kwargs = template_arguments(row, where)
     try:
-        return [encoder.encode(prompt, response, **kwargs) for response in responses]
+        return encoder.tokenize([encoder.written(prompt, r, **kwargs) for r in responses])
     except DataError as error:
         raise DataError(f"{where}: {error}") from error
 
 
-def _encode_pair(row: Row, number: int, *, encoder: Encoder, name: str, whole: bool) -> Row:
-    """Encode a pair; `whole` columns were checked and are taken as they are."""
-    where = f"{name}: row {number}"
-    prompt, *sides = (
+def _encode_block(
+    rows: Mapping[str, list[Any]], numbers: list[int], *, encoder: Encoder, name: str, whole: bool
+) -> dict[str, list[Any]]:
+    """Encode columns of pairs; `whole` ones were checked and are taken as they are."""
+    given = [column for column in _TEXT if column in rows]
+    written: list[Written] = []
+    for number, *values in zip(numbers, *(rows[column] for column in given), strict=True):
+        pair = dict(zip(given, values, strict=True))
+        written += _written_pair(pair, encoder, f"{name}: row {number}", whole)
+    ids = encoder.tokenize(written)
+    sides = zip(ids[::3], ids[1::3], ids[2::3], strict=True)
+    return _columns(
+        _fitted(
+            chosen,
+            rejected,
+            min(shared_length(opening, chosen), shared_length(opening, rejected)),
+            encoder,
+        )
+        for opening, chosen, rejected in sides
+    )
+
+
+def _written_pair(row: Row, encoder: Encoder, where: str, whole: bool) -> list[Written]:
+    """Write the prompt that awaits its response, and each side after it."""
+    prompt, chosen, rejected = (
         row[column] if whole else checked_turns(row[column], f"{where}, field {column!r}")
         for column in _PAIR
     )
     kwargs = template_arguments(row, where)
     try:
-        chosen, rejected = (encoder.encode(prompt, side, **kwargs) for side in sides)
-        opening = encoder.encode_prompt(prompt, **kwargs)
+        return [encoder.written(prompt, side, **kwargs) for side in (None, chosen, rejected)]
     except DataError as error:
         raise DataError(f"{where}: {error}") from error
-    shared = min(shared_length(opening, chosen), shared_length(opening, rejected))
-    return _fitted(chosen, rejected, shared, encoder)
 
 
-def _fit_tokenized(row: Row, _: int, *, encoder: Encoder, name: str, whole: bool) -> Row:
-    chosen, rejected = row["chosen_ids"], row["rejected_ids"]
-    known = row.get("prompt_length")
-    shared = shared_length(chosen, rejected) if known is None else known
-    fitted = _fitted(chosen, rejected, shared, encoder)
-    return {key: value for key, value in fitted.items() if key != PROMPT or known is not None}
+def _fit_tokenized(
+    rows: Mapping[str, list[Any]], _: list[int], *, encoder: Encoder, name: str, whole: bool
+) -> dict[str, list[Any]]:
+    sides = zip(rows["chosen_ids"], rows["rejected_ids"], strict=True)
+    known = rows.get(PROMPT)
+    fitted = _columns(
+        _fitted(a, b, shared_length(a, b) if known is None else known[i], encoder)
+        for i, (a, b) in enumerate(sides)
+    )
+    return {key: values for key, values in fitted.items() if key != PROMPT or known is not None}
+
+
+def _columns(rows: Iterable[Row]) -> dict[str, list[Any]]:
+    listed = list(rows)
+    return {column: [row[column] for row in listed] for column in listed[0]}
 
 
 def _fitted(chosen: list[int], rejected: list[int], shared: int, encoder: Encoder) -> Row:
@@ -354,29 +448,38 @@ def _features(given: Features, kept_prompt: bool) -> Features:
 
 
 def _report(encoded: Dataset, encoder: Encoder, name: str) -> LengthReport:
-    fates, longest = list(encoded[_FATE]), list(encoded[_LONGEST])
-    count, limit = Counter(fates), encoder.max_length
-    over = tuple(i for i, n in enumerate(longest) if limit is not None and n > limit)
+    count = Counter(
+        {
+            found["values"]: found["counts"]
+            for found in pc.value_counts(encoded.data.column(_FATE)).to_pylist()
+        }
+    )
+    longest = encoded.data.column(_LONGEST).to_numpy()
+    limit = encoder.max_length
+    over = [] if limit is None else np.flatnonzero(longest > limit).tolist()
     if over and encoder.truncation == "error":
         raise DataError(
             f"{name}: row {over[0]} has {longest[over[0]]} tokens, more than max_length={limit} "
-            f"({len(over)} of {len(fates)} pairs do); raise it, or choose truncation drop, "
+            f"({len(over)} of {len(longest)} pairs do); raise it, or choose truncation drop, "
             "truncate_left or truncate_right"
         )
     return LengthReport(
         unit="pairs",
-        total=len(fates),
+        total=len(longest),
         kept=count["whole"] + count["truncated"],
         max_length=limit,
-        longest=max(longest, default=0),
+        longest=int(longest.max(initial=0)),
         dropped=count["over"],
         truncated=count["truncated"],
         indistinct=count["indistinct"],
-        over_length_rows=over,
+        over_length_rows=tuple(over),
     )
 
 
 def shared_length(first: Sequence[int], second: Sequence[int]) -> int:
-    """Return the number of leading tokens that two sequences share."""
-    pairs = zip(first, second, strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    """Return the number of leading tokens that two sequences of one type share."""
+    low, high = 0, min(len(first), len(second))
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if first[low:middle] == second[low:middle] else (low, middle - 1)
+    return low

@@ -4,7 +4,9 @@ import gzip
 import json
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from codecs import BOM_UTF8
+from collections.abc import Callable, Iterator, Mapping
+from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,14 @@ from datasets import (
 )
 
 from trueward.data.forms import ALIASES, PAIR_NUMBERS
-from trueward.data.messages import check_text, described
+from trueward.data.messages import described
+from trueward.data.store import (
+    BLOCK,
+    cache_file,
+    content_digest,
+    dataset_from_rows,
+    dataset_from_tables,
+)
 from trueward.errors import DataError, MissingSplitError
 from trueward.types import Row
 
@@ -46,6 +55,10 @@ def load_rows(
     - a folder written by `save_to_disk`, with one split or several;
     - any other folder, or a name on the hub, as `datasets.load_dataset` reads it;
     - a `DatasetDict`; or a `Dataset`, which is returned as it is, `split` unread.
+
+    A file's rows are kept in the cache of `datasets` (`HF_DATASETS_CACHE`) by its content, so that
+    they are read from there a second time, and never held in memory. Only a JSON list and a CSV
+    file are read whole, once.
 
     `split` may be a slice or a sum, as in `"train[:1000]"` or `"train+test"`. `config` and
     `revision` are of the hub. Columns and types are kept: `to_pairs` gives them meaning. The name
@@ -82,47 +95,6 @@ def stream_rows(source: str) -> Iterator[Row]:
     yield from _stream_lines(source) if jsonl else load_rows(source)
 
 
-def dataset_from_rows(rows: Sequence[Row], name: str) -> Dataset:
-    """Make a dataset of `rows`, whose columns are the union of their keys.
-
-    Raises:
-        DataError: a field's type is not that of the rows before it, or its text cannot be stored.
-    """
-    columns = dict.fromkeys(key for row in rows for key in row)
-    values = {column: [row.get(column) for row in rows] for column in columns}
-    try:
-        return Dataset.from_dict(values)
-    except UnicodeEncodeError:
-        for number, fields in enumerate(rows):
-            for column, value in fields.items():
-                check_text([column, value], f"{name}: row {number}, field {column!r}")
-        raise
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
-        column, row = _first_disagreement(values)
-    raise DataError(
-        f"{name}: row {row}, field {column!r}: "
-        f"{described(values[column][row])} is of another type than the rows before"
-    )
-
-
-def _first_disagreement(values: Mapping[str, list[Any]]) -> tuple[str, int]:
-    """Return the first column that Arrow refuses, and the row that made it, by bisection."""
-    column = next(name for name, cells in values.items() if not _is_uniform(cells))
-    good, bad = 0, len(values[column])
-    while bad - good > 1:
-        middle = (good + bad) // 2
-        good, bad = (middle, bad) if _is_uniform(values[column][:middle]) else (good, middle)
-    return column, bad - 1
-
-
-def _is_uniform(cells: Iterable[Any]) -> bool:
-    try:
-        Dataset.from_dict({"cells": list(cells)})
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
-        return False
-    return True
-
-
 def _stream_lines(source: str) -> Iterator[Row]:
     """Yield rows one by one, from bytes: a text stream would meet a bad byte before its row."""
     opened = gzip.open if source.lower().endswith(".gz") else open
@@ -143,12 +115,12 @@ def _stream_lines(source: str) -> Iterator[Row]:
         raise DataError(f"{source}: no rows; expected at least one")
 
 
-def _decoded(line: bytes, where: str, encoding: str) -> str:
+def _decoded(line: bytes, where: str, encoding: str, offset: int = 0) -> str:
     try:
         return line.decode(encoding)
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{where} is not UTF-8 text ({error.reason} at byte {error.start}); "
+            f"{where} is not UTF-8 text ({error.reason} at byte {offset + error.start}); "
             "save the file as UTF-8"
         ) from error
 
@@ -209,22 +181,20 @@ def _first_line(error: Exception) -> str:
 
 
 def _read_file(path: Path) -> Dataset:
-    """Read a JSON, JSONL, CSV or Parquet file, plain or gzipped."""
+    """Read a JSON, JSONL, CSV or Parquet file, plain or gzipped, by way of a file of the cache."""
     endings = [ending.lower() for ending in path.suffixes]
-    ending = endings[-2] if endings[-1:] == [".gz"] and len(endings) > 1 else path.suffix.lower()
+    packed = endings[-1:] == [".gz"]
+    ending = endings[-2] if packed and len(endings) > 1 else path.suffix.lower()
     if ending not in READERS:
         raise DataError(f"{path}: expected a file ending in {', '.join(READERS)} plain or .gz")
     try:
-        data = gzip.decompress(path.read_bytes()) if endings[-1] == ".gz" else path.read_bytes()
-        rows = READERS[ending](data, str(path))
+        stored = cache_file("rows", ending, packed, content_digest(path))
+        if stored.is_file():
+            return Dataset.from_file(str(stored))
+        with gzip.open(path) if packed else path.open("rb") as stream:
+            rows = READERS[ending](stream, str(path), stored)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(f"{path}: damaged gzip file ({error}); fetch it again") from error
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise DataError(
-            f"{path}: line {line} is not UTF-8 text ({error.reason} at byte {error.start}); "
-            "save the file as UTF-8"
-        ) from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
     if len(rows) == 0:
@@ -232,14 +202,27 @@ def _read_file(path: Path) -> Dataset:
     return rows
 
 
-def _read_json(data: bytes, name: str) -> Dataset:
-    """Read a top-level list, or else one object a line."""
-    text = data.decode("utf-8-sig")
-    if text.lstrip().startswith("["):
-        return dataset_from_rows(_list_rows(text, name), name)
-    lines = [line for line in text.split("\n") if line.strip()]
-    rows = [_row(line, f"{name}: row {i}", streamed=False) for i, line in enumerate(lines)]
-    return dataset_from_rows(rows, name)
+def _read_json(stream: BufferedIOBase, name: str, stored: Path) -> Dataset:
+    """Read one object a line, line by line, or else a top-level list."""
+    first = next((line for line in stream if line.strip()), b"")
+    stream.seek(0)
+    if first.removeprefix(BOM_UTF8).lstrip().startswith(b"["):
+        return dataset_from_rows(_list_rows(_text(stream, name), name), name, stored)
+    lines = (line for line in _lines(stream, name) if line.strip())
+    rows = (_row(line, f"{name}: row {i}", streamed=False) for i, line in enumerate(lines))
+    return dataset_from_rows(rows, name, stored)
+
+
+def _lines(stream: BufferedIOBase, name: str) -> Iterator[str]:
+    offset = 0
+    for number, line in enumerate(stream):
+        encoding = "utf-8" if number else "utf-8-sig"
+        yield _decoded(line, f"{name}: line {number + 1}", encoding, offset)
+        offset += len(line)
+
+
+def _text(stream: BufferedIOBase, name: str) -> str:
+    return "".join(_lines(stream, name))
 
 
 def _check_depth(text: str, where: str) -> None:
@@ -286,14 +269,14 @@ def _object(row: Any, where: str) -> Row:
     return row
 
 
-def _read_csv(data: bytes, name: str) -> Dataset:
+def _read_csv(stream: BufferedIOBase, name: str, stored: Path) -> Dataset:
     """Read a header line and rows; columns of text stay text whatever they look like."""
+    data = _text(stream, name).encode()  # Arrow would take bytes that are no text for binary
     types = {alias: pa.string() for role in _TEXT_ROLES for alias in ALIASES[role]}
     numbers = [alias for role in _NUMBER_ROLES for alias in ALIASES[role]]
     types |= {column: pa.float64() for column in (*numbers, *PAIR_NUMBERS)}
     if not data.strip():
         raise DataError(f"{name}: no rows; expected at least one")
-    data.decode()  # Arrow would take other bytes for binary columns
     try:
         table = pyarrow.csv.read_csv(
             pa.BufferReader(data),
@@ -303,12 +286,14 @@ def _read_csv(data: bytes, name: str) -> Dataset:
         )
     except pa.ArrowInvalid as error:
         raise DataError(f"{name}: {_one_line(error)}") from error
-    return Dataset(table)
+    return dataset_from_tables([table] if len(table) else [], stored)
 
 
-def _read_parquet(data: bytes, name: str) -> Dataset:
+def _read_parquet(stream: BufferedIOBase, name: str, stored: Path) -> Dataset:
+    source = pa.BufferReader(stream.read()) if isinstance(stream, gzip.GzipFile) else stream
     try:
-        return Dataset(pyarrow.parquet.read_table(pa.BufferReader(data)))
+        batches = pyarrow.parquet.ParquetFile(source).iter_batches(BLOCK)
+        return dataset_from_tables((pa.Table.from_batches([b]) for b in batches), stored)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise DataError(f"{name}: not a readable Parquet file ({_one_line(error)})") from error
 
@@ -317,10 +302,10 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-READERS: Mapping[str, Callable[[bytes, str], Dataset]] = {
+READERS: Mapping[str, Callable[[BufferedIOBase, str, Path], Dataset]] = {
     ".json": _read_json,
     ".jsonl": _read_json,
     ".csv": _read_csv,
     ".parquet": _read_parquet,
 }
-"""Readers by file ending; `.gz` may follow."""
+"""Readers of an open file, by its ending (`.gz` may follow): its name, and where rows are kept."""

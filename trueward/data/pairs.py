@@ -1,11 +1,14 @@
 """Preference pairs of rows of any known form, by a stated rule; what is left out is counted."""
 
+import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from datasets import Dataset
 
 from trueward.data.forms import (
@@ -20,7 +23,6 @@ from trueward.data.forms import (
     name_of,
     recognise,
 )
-from trueward.data.load import dataset_from_rows
 from trueward.data.messages import (
     as_messages,
     checked_turns,
@@ -34,11 +36,14 @@ from trueward.data.messages import (
 )
 from trueward.data.prompts import PROMPT_READERS
 from trueward.data.rule import Drawn, PairRule
+from trueward.data.store import BLOCK, cache_file, dataset_from_rows, numbered
 from trueward.errors import DataError
+from trueward.files import write_json
 from trueward.types import Prompt, Row, Turns
 
 SIDES = ("chosen", "rejected")
 _TEXTS = ("prompt", *SIDES)
+_WHOLE = ({"text"}, {"messages"})
 
 PairOrReason: TypeAlias = Row | str
 """The pair's columns, or the reason why it is left out."""
@@ -101,19 +106,34 @@ def to_pairs(
     if whole is not None:
         return whole, PairingReport(form.kind, len(rows), len(rows), {}, unused)
     rule = rule or PairRule()
-    left_out: Counter[str] = Counter()
-    if form.kind in PAIR_READERS:
-        pairs = [pair for *_, pair in _read_pairs(rows, form, rule, left_out, name)]
-    else:
-        prompts = PROMPT_READERS[form.kind](rows, form, left_out, name)
-        pairs = list(pairs_of_prompts(prompts, rule, left_out))
-    if not pairs:
+    pairs, left_out = _stored_pairs(rows, form, rule, name)
+    if not len(pairs):
         raise DataError(
             f"{name}: no pairs left of {len(rows):,} rows ({form.kind}); left out: "
             f"{counted(left_out)}; check the columns, or lower min_gap={rule.min_gap:g}"
         )
-    report = PairingReport(form.kind, len(rows), len(pairs), dict(left_out), unused)
-    return dataset_from_rows(pairs, name), report
+    return pairs, PairingReport(form.kind, len(rows), len(pairs), left_out, unused)
+
+
+def _stored_pairs(
+    rows: Dataset, form: Form, rule: PairRule, name: str
+) -> tuple[Dataset, dict[str, int]]:
+    """Make the pairs and count what is left out; of rows in files, once, into a file."""
+    file = cache_file("pairs", rows._fingerprint, form, rule) if rows.cache_files else None
+    counts = file.with_suffix(".json") if file else None
+    if file and counts and counts.is_file() and file.is_file():
+        return Dataset.from_file(str(file)), json.loads(counts.read_text(encoding="utf-8"))
+    left_out: Counter[str] = Counter()
+    made: Iterator[Row]
+    if form.kind in PAIR_READERS:
+        made = (pair for *_, pair in _read_pairs(rows, form, rule, left_out, name))
+    else:
+        prompts = PROMPT_READERS[form.kind](rows, form, left_out, name)
+        made = pairs_of_prompts(prompts, rule, left_out)
+    pairs = dataset_from_rows(made, name, file)
+    if counts and len(pairs):
+        write_json(left_out, counts)
+    return pairs, dict(left_out)
 
 
 def paired_prompts(rows: Dataset, name: str) -> tuple[list[Prompt], dict[str, int]]:
@@ -222,29 +242,42 @@ def _pairs_already(rows: Dataset, form: Form) -> Dataset | None:
         or "prompt" not in form.roles
         or any(role != column for role, column in form.roles.items())
         or any(column in rows.column_names for column in TEMPLATE_COLUMNS)
-        or rows.cache_files
         or rows.format["type"] is not None
-        or {stored_turns(rows, column) for column in _TEXTS} not in ({"text"}, {"messages"})
+        or (kinds := {stored_turns(rows, column) for column in _TEXTS}) not in _WHOLE
         or any(
             str(rows.data.column(c).type) not in ("string", "int64") for c in IDENTITY if c in names
         )
         or not all(in_range(rows, c) for c in (*PAIR_NUMBERS, *SCORES) if c in names)
     ):
         return None
-    for prompt, chosen, rejected in zip(*(rows[column] for column in _TEXTS), strict=True):
-        repeated = isinstance(prompt, list) and chosen[: len(prompt)] == prompt
-        if chosen == rejected or (repeated and rejected[: len(prompt)] == prompt):
-            return None
+    blocks = rows.select_columns(list(_TEXTS)).with_format("arrow").iter(batch_size=BLOCK)
+    if any(_would_change(block, kinds == {"messages"}) for block in blocks):
+        return None
     pairs = rows.select_columns(names)
     pairs.info.dataset_name = None
     return pairs
+
+
+def _would_change(block: pa.Table, messages: bool) -> bool:
+    """Return whether a row has both sides alike, or both repeating their prompt."""
+    if not messages:
+        return bool(pc.any(pc.equal(*(block[side] for side in SIDES))).as_py())
+    if any(pc.min(pc.list_value_length(block[column])).as_py() == 0 for column in _TEXTS):
+        return True
+    begun = [pc.struct_field(pc.list_element(block[side], 0), "content") for side in SIDES]
+    for row in block.filter(pc.equal(*begun)).to_pylist():  # either needs sides that begin alike
+        length = len(row["prompt"])
+        repeated = all(row[side][:length] == row["prompt"] for side in SIDES)
+        if repeated or row["chosen"] == row["rejected"]:
+            return True
+    return False
 
 
 def _read_pairs(
     rows: Dataset, form: Form, rule: PairRule, left_out: Counter[str], name: str
 ) -> Iterator[tuple[int, Row, Row]]:
     """Yield the number, the row and the pair's columns of each row that is a pair already."""
-    for number, row in enumerate(rows):
+    for number, row in numbered(rows):
         pair = PAIR_READERS[form.kind](row, form.roles, rule, f"{name}: row {number}")
         if isinstance(pair, str):
             left_out[pair] += 1

@@ -9,13 +9,13 @@ from typing import Any
 from datasets import Dataset
 
 from trueward.data.forms import TEMPLATE_COLUMNS, Form, checked_number, resolve
-from trueward.data.load import dataset_from_rows
 from trueward.data.messages import (
     as_messages,
     checked_turns,
     described,
     without_nulls,
 )
+from trueward.data.store import dataset_from_rows, numbered
 from trueward.errors import DataError
 from trueward.types import Prompt, Row
 
@@ -30,7 +30,7 @@ def _list_prompts(rows: Dataset, form: Form, left_out: Counter[str], name: str) 
     Without scores or ranks the list is taken as ranked, best first. A rank k is the score −k.
     """
     roles = form.roles
-    for number, row in enumerate(rows):
+    for number, row in numbered(rows):
         where = f"{name}: row {number}"
         if row[roles["prompt"]] is None:
             left_out[NULL_PROMPT] += 1
@@ -53,7 +53,7 @@ def _gather_prompts(
     roles = form.roles
     score = "score" if "score" in roles else "rank"
     gathered: dict[Any, tuple[Row, list[Row]]] = {}
-    for number, row in enumerate(rows):
+    for number, row in numbered(rows):
         if row[roles["prompt"]] is None:
             left_out[NULL_PROMPT] += 1
             continue

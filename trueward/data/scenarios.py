@@ -11,11 +11,11 @@ import numpy as np
 from datasets import Dataset
 
 from trueward.data.forms import counted, name_of, recognise
-from trueward.data.load import dataset_from_rows
 from trueward.data.messages import bigram_cosine, plain_text
 from trueward.data.pairs import pairs_of_prompts
 from trueward.data.prompts import PROMPT_READERS, in_messages
 from trueward.data.rule import PairRule
+from trueward.data.store import dataset_from_rows
 from trueward.errors import DataError, nearest
 from trueward.types import Prompt, Row, Scenarios
 

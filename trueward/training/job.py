@@ -1,13 +1,14 @@
 """`trueward train`: one reward model from data to a finished folder, resumable."""
 
+import hashlib
 import json
 import random
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import trl
 from datasets import Dataset
 from transformers import ProgressCallback
@@ -208,19 +209,21 @@ def job_data(job: Job) -> JobData:
 def _hold_out(pairs: Dataset, seed: int) -> tuple[Dataset, Dataset]:
     """Split the pairs by prompt, so that no prompt is on both sides."""
     column = "prompt" if "prompt" in pairs.column_names else "chosen_ids"
-    prompts = [json.dumps(prompt) for prompt in pairs[column]]
-    order = list(dict.fromkeys(prompts))
+    prompts = np.fromiter(map(_digest, pairs[column]), dtype=np.uint64, count=len(pairs))
+    _, first, groups, counts = np.unique(
+        prompts, return_index=True, return_inverse=True, return_counts=True
+    )
+    order = np.argsort(first).tolist()  # as they come
     random.Random(seed).shuffle(order)
     size = max(1, min(HELD_OUT_MOST, int(HELD_OUT_SHARE * len(pairs))))
-    apart: set[str] = set()
-    counts = Counter(prompts)
-    for prompt in order[:-1]:
-        if sum(counts[p] for p in apart) >= size:
-            break
-        apart.add(prompt)
-    inside = [i for i, prompt in enumerate(prompts) if prompt not in apart]
-    outside = [i for i, prompt in enumerate(prompts) if prompt in apart]
-    return pairs.select(inside), pairs.select(outside)
+    before = np.cumsum(counts[order]) - counts[order]
+    apart = np.isin(groups, np.array(order)[:-1][before[:-1] < size])
+    return pairs.select(np.flatnonzero(~apart)), pairs.select(np.flatnonzero(apart))
+
+
+def _digest(prompt: object) -> int:
+    text = json.dumps(prompt).encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
 
 
 def _trainer(job: Job, data: JobData) -> RewardTrainer:

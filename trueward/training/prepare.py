@@ -2,12 +2,13 @@
 
 import copy
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import trl
 from accelerate import Accelerator
@@ -66,12 +67,18 @@ def longest_pair(data: Any) -> list[Row]:
     """Return a list with the row that has the most tokens; an empty one for a stream."""
     if not isinstance(data, Dataset):
         return []
-    sides = ["chosen_ids", "rejected_ids"]
     lengths = [
-        np.maximum(*(pc.list_value_length(table[side]).to_numpy() for side in sides))
-        for table in data.select_columns(sides).with_format("arrow").iter(batch_size=10_000)
+        np.maximum(*(pc.list_value_length(side).to_numpy() for side in sides))
+        for sides in _token_ids(data)
     ]
     return [data[int(np.concatenate(lengths).argmax())]] if lengths else []
+
+
+def _token_ids(data: Dataset) -> Iterator[tuple[pa.ChunkedArray, pa.ChunkedArray]]:
+    """Yield the token ids of both sides, a block of pairs at a time."""
+    sides = ("chosen_ids", "rejected_ids")
+    for table in data.select_columns(list(sides)).with_format("arrow").iter(batch_size=10_000):
+        yield table[sides[0]], table[sides[1]]
 
 
 def resolve_objective(
@@ -265,8 +272,13 @@ def check_columns(wanted: Objective, columns: Collection[str]) -> None:
 def _endings(data: Any) -> set[int]:
     if not isinstance(data, Dataset) or "chosen_ids" not in data.column_names:
         return set()
-    sides = (data["chosen_ids"], data["rejected_ids"])
-    return {ids[-1] for side in sides for ids in side if len(ids) > 0}
+    last: set[int] = set()
+    for sides in _token_ids(data):
+        for side in sides:
+            ids = side.combine_chunks()
+            ends = ids.offsets.to_numpy()[1:][pc.list_value_length(ids).to_numpy() > 0] - 1
+            last.update(pc.unique(ids.values.take(pa.array(ends))).to_pylist())
+    return last
 
 
 def write_checkpoint_record(

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.utils.data import SequentialSampler
 from transformers import PreTrainedTokenizerBase
 from transformers.modeling_outputs import SequenceClassifierOutput
+from trl.trainer.utils import global_then_local_main_first
 
 import trueward
 from trueward.data import Encoder, encode_pairs, to_pairs
@@ -226,10 +227,11 @@ class RewardTrainer(trl.RewardTrainer):
             return super()._prepare_dataset(dataset, processing_class, args, dataset_name)
         if "prepared_by_trueward" in (dataset.info.description or ""):
             return dataset
-        pairs, pairing = to_pairs(dataset)
-        self._pairs = pairs if dataset_name == "train" else self._pairs
         encoder = Encoder(processing_class, args.max_length, args.truncation)
-        encoded, lengths = encode_pairs(pairs, encoder, num_proc=args.dataset_num_proc)
+        with global_then_local_main_first():  # the others find what it stores
+            pairs, pairing = to_pairs(dataset)
+            encoded, lengths = encode_pairs(pairs, encoder, num_proc=args.dataset_num_proc)
+        self._pairs = pairs if dataset_name == "train" else self._pairs
         for report in (pairing, lengths):
             self._say(f"{dataset_name}: {report}")
         encoded.info.description = "prepared_by_trueward"
