@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from trueward.data.scenarios import assert_disjoint as assert_disjoint
     from trueward.data.scenarios import most_similar as most_similar
     from trueward.data.scenarios import split_scenarios as split_scenarios
+    from trueward.data.streams import StreamReport as StreamReport
+    from trueward.data.streams import encode_stream as encode_stream
 
 _NAMES = {
     "encode": ("DEFAULT_CHAT_TEMPLATE", "Encoder", "LengthReport", "encode_groups", "encode_pairs"),
@@ -31,6 +33,7 @@ _NAMES = {
     "prompts": ("to_messages",),
     "rule": ("PairRule", "flip_labels"),
     "scenarios": ("SplitReport", "assert_disjoint", "most_similar", "split_scenarios"),
+    "streams": ("StreamReport", "encode_stream"),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 

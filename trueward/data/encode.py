@@ -23,8 +23,10 @@ from trueward.types import Row, Turns
 TRUNCATIONS = ("drop", "truncate_left", "truncate_right", "error")
 
 PROMPT = "prompt_length"
-_FATE, _LONGEST = "_fate", "_longest"
+FATE, LONGEST = "_fate", "_longest"
 """Columns while pairs are encoded: what became of a pair, and its longer side's tokens."""
+KEPT = ("whole", "truncated")
+"""The fates of pairs that stay; the others are `over` and `indistinct`."""
 _PAIR = ("prompt", "chosen", "rejected")
 _TEXT = (*_PAIR, *TEMPLATE_COLUMNS)
 
@@ -288,18 +290,14 @@ def encode_pairs(
     tokenized = {"chosen_ids", "rejected_ids"} <= set(pairs.column_names)
     if not tokenized:
         _check_columns(pairs, _PAIR, name, "; make pairs with to_pairs first")
-    options: dict[str, Any] = {
-        "encoder": encoder,
-        "name": name,
-        "whole": not tokenized and all(stored_turns(pairs, column) for column in _PAIR),
-    }
+    whole = not tokenized and all(stored_turns(pairs, column) for column in _PAIR)
     file = cache_file("encoded", pairs._fingerprint, encoder.key)
     encoded = pairs.map(
-        _fit_tokenized if tokenized else _encode_block,
+        encode_block,
         batched=True,
         batch_size=BLOCK,
         with_indices=True,
-        fn_kwargs=options,
+        fn_kwargs={"encoder": encoder, "name": name, "whole": whole},
         num_proc=num_proc,
         remove_columns=[column for column in _TEXT if column in pairs.column_names],
         features=_features(pairs.features, not tokenized or PROMPT in pairs.column_names),
@@ -311,9 +309,9 @@ def encode_pairs(
     if not report.kept:
         raise DataError(f"{name}: no pairs left: {report}; raise max_length or truncate")
     if report.kept < report.total:
-        kept = pc.is_in(encoded.data.column(_FATE), pa.array(["whole", "truncated"]))
+        kept = pc.is_in(encoded.data.column(FATE), pa.array(KEPT))
         encoded = encoded.select(np.flatnonzero(kept.to_numpy()))
-    return encoded.remove_columns([_FATE, _LONGEST]), report
+    return encoded.remove_columns([FATE, LONGEST]), report
 
 
 def encode_groups(
@@ -368,10 +366,16 @@ def _encode_group(row: Row, encoder: Encoder, where: str) -> list[list[int]]:
         raise DataError(f"{where}: {error}") from error
 
 
-def _encode_block(
+def encode_block(
     rows: Mapping[str, list[Any]], numbers: list[int], *, encoder: Encoder, name: str, whole: bool
 ) -> dict[str, list[Any]]:
-    """Encode columns of pairs; `whole` ones were checked and are taken as they are."""
+    """Encode columns of pairs, text or token ids; `whole` ones were checked and stay as they are.
+
+    Returns the columns that `encode_pairs` adds, with each pair's `FATE` and `LONGEST`. `numbers`
+    are the rows', for errors.
+    """
+    if "chosen_ids" in rows:
+        return _fit_tokenized(rows, encoder)
     given = [column for column in _TEXT if column in rows]
     written: list[Written] = []
     for number, *values in zip(numbers, *(rows[column] for column in given), strict=True):
@@ -403,9 +407,7 @@ def _written_pair(row: Row, encoder: Encoder, where: str, whole: bool) -> list[W
         raise DataError(f"{where}: {error}") from error
 
 
-def _fit_tokenized(
-    rows: Mapping[str, list[Any]], _: list[int], *, encoder: Encoder, name: str, whole: bool
-) -> dict[str, list[Any]]:
+def _fit_tokenized(rows: Mapping[str, list[Any]], encoder: Encoder) -> dict[str, list[Any]]:
     sides = zip(rows["chosen_ids"], rows["rejected_ids"], strict=True)
     known = rows.get(PROMPT)
     fitted = _columns(
@@ -417,7 +419,7 @@ def _fit_tokenized(
 
 def _columns(rows: Iterable[Row]) -> dict[str, list[Any]]:
     listed = list(rows)
-    return {column: [row[column] for row in listed] for column in listed[0]}
+    return {column: [row[column] for row in listed] for column in (listed[0] if listed else ())}
 
 
 def _fitted(chosen: list[int], rejected: list[int], shared: int, encoder: Encoder) -> Row:
@@ -436,14 +438,14 @@ def _fitted(chosen: list[int], rejected: list[int], shared: int, encoder: Encode
     if fate != "over" and chosen == rejected:
         fate = "indistinct"
     fitted = {"chosen_ids": chosen, "rejected_ids": rejected, PROMPT: shared}
-    return fitted | {_FATE: fate, _LONGEST: longest}
+    return fitted | {FATE: fate, LONGEST: longest}
 
 
 def _features(given: Features, kept_prompt: bool) -> Features:
     number = Value("int32")
     kept = {name: kind for name, kind in given.items() if name not in _TEXT}
     added = {"chosen_ids": List(number), "rejected_ids": List(number)}
-    added |= {_FATE: Value("string"), _LONGEST: number}
+    added |= {FATE: Value("string"), LONGEST: number}
     return Features(kept | added | ({PROMPT: number} if kept_prompt else {}))
 
 
@@ -451,10 +453,10 @@ def _report(encoded: Dataset, encoder: Encoder, name: str) -> LengthReport:
     count = Counter(
         {
             found["values"]: found["counts"]
-            for found in pc.value_counts(encoded.data.column(_FATE)).to_pylist()
+            for found in pc.value_counts(encoded.data.column(FATE)).to_pylist()
         }
     )
-    longest = encoded.data.column(_LONGEST).to_numpy()
+    longest = encoded.data.column(LONGEST).to_numpy()
     limit = encoder.max_length
     over = [] if limit is None else np.flatnonzero(longest > limit).tolist()
     if over and encoder.truncation == "error":
@@ -466,7 +468,7 @@ def _report(encoded: Dataset, encoder: Encoder, name: str) -> LengthReport:
     return LengthReport(
         unit="pairs",
         total=len(longest),
-        kept=count["whole"] + count["truncated"],
+        kept=sum(count[fate] for fate in KEPT),
         max_length=limit,
         longest=int(longest.max(initial=0)),
         dropped=count["over"],

@@ -124,16 +124,20 @@ def _stored_pairs(
     if file and counts and counts.is_file() and file.is_file():
         return Dataset.from_file(str(file)), json.loads(counts.read_text(encoding="utf-8"))
     left_out: Counter[str] = Counter()
-    made: Iterator[Row]
-    if form.kind in PAIR_READERS:
-        made = (pair for *_, pair in _read_pairs(rows, form, rule, left_out, name))
-    else:
-        prompts = PROMPT_READERS[form.kind](rows, form, left_out, name)
-        made = pairs_of_prompts(prompts, rule, left_out)
-    pairs = dataset_from_rows(made, name, file)
+    pairs = dataset_from_rows(read_pairs(numbered(rows), form, rule, left_out, name), name, file)
     if counts and len(pairs):
         write_json(left_out, counts)
     return pairs, dict(left_out)
+
+
+def read_pairs(
+    rows: Iterable[tuple[int, Row]], form: Form, rule: PairRule, left_out: Counter[str], name: str
+) -> Iterator[Row]:
+    """Yield the pairs of numbered rows of a form, and count what is left out."""
+    if form.kind in PAIR_READERS:
+        return (pair for *_, pair in _read_pairs(rows, form, rule, left_out, name))
+    prompts = PROMPT_READERS[form.kind](rows, form, left_out, name)
+    return pairs_of_prompts(prompts, rule, left_out)
 
 
 def paired_prompts(rows: Dataset, name: str) -> tuple[list[Prompt], dict[str, int]]:
@@ -151,7 +155,7 @@ def paired_prompts(rows: Dataset, name: str) -> tuple[list[Prompt], dict[str, in
         raise DataError(f"{name}: token ids only; give the data before it was tokenized")
     left_out: Counter[str] = Counter()
     if form.kind in PAIR_READERS:
-        read = _read_pairs(rows, form, PairRule(), left_out, name)
+        read = _read_pairs(numbered(rows), form, PairRule(), left_out, name)
         prompts = [_prompt_of_pair(number, row, pair, name) for number, row, pair in read]
     else:
         prompts = list(_prompts_with_pairs(rows, form, left_out, name))
@@ -191,7 +195,9 @@ def _pair_row(prompt: Prompt, better: int, worse: int, rule: PairRule) -> Row:
 def _prompts_with_pairs(
     rows: Dataset, form: Form, left_out: Counter[str], name: str
 ) -> Iterator[Prompt]:
-    for number, prompt in enumerate(PROMPT_READERS[form.kind](rows, form, left_out, name)):
+    for number, prompt in enumerate(
+        PROMPT_READERS[form.kind](numbered(rows), form, left_out, name)
+    ):
         if not prompt.responses:
             left_out["prompts without responses"] += 1
             continue
@@ -274,10 +280,10 @@ def _would_change(block: pa.Table, messages: bool) -> bool:
 
 
 def _read_pairs(
-    rows: Dataset, form: Form, rule: PairRule, left_out: Counter[str], name: str
+    rows: Iterable[tuple[int, Row]], form: Form, rule: PairRule, left_out: Counter[str], name: str
 ) -> Iterator[tuple[int, Row, Row]]:
     """Yield the number, the row and the pair's columns of each row that is a pair already."""
-    for number, row in numbered(rows):
+    for number, row in rows:
         pair = PAIR_READERS[form.kind](row, form.roles, rule, f"{name}: row {number}")
         if isinstance(pair, str):
             left_out[pair] += 1

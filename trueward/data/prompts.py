@@ -2,9 +2,9 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from datasets import Dataset
 
@@ -15,7 +15,7 @@ from trueward.data.messages import (
     described,
     without_nulls,
 )
-from trueward.data.store import dataset_from_rows, numbered
+from trueward.data.store import dataset_from_rows
 from trueward.errors import DataError
 from trueward.types import Prompt, Row
 
@@ -24,13 +24,15 @@ NULL_RESPONSE = "null responses"
 NULL_SCORE = "responses with null score"
 
 
-def _list_prompts(rows: Dataset, form: Form, left_out: Counter[str], name: str) -> Iterator[Prompt]:
+def _list_prompts(
+    rows: Iterable[tuple[int, Row]], form: Form, left_out: Counter[str], name: str
+) -> Iterator[Prompt]:
     """Read rows that hold a list of responses: plain lists side by side, or a list of mappings.
 
     Without scores or ranks the list is taken as ranked, best first. A rank k is the score −k.
     """
     roles = form.roles
-    for number, row in numbered(rows):
+    for number, row in rows:
         where = f"{name}: row {number}"
         if row[roles["prompt"]] is None:
             left_out[NULL_PROMPT] += 1
@@ -47,13 +49,13 @@ def _list_prompts(rows: Dataset, form: Form, left_out: Counter[str], name: str) 
 
 
 def _gather_prompts(
-    rows: Dataset, form: Form, left_out: Counter[str], name: str
+    rows: Iterable[tuple[int, Row]], form: Form, left_out: Counter[str], name: str
 ) -> Iterator[Prompt]:
     """Gather rows that hold one response each, by `prompt_id` or else by the prompt itself."""
     roles = form.roles
     score = "score" if "score" in roles else "rank"
     gathered: dict[Any, tuple[Row, list[Row]]] = {}
-    for number, row in numbered(rows):
+    for number, row in rows:
         if row[roles["prompt"]] is None:
             left_out[NULL_PROMPT] += 1
             continue
@@ -168,8 +170,11 @@ def _extras(row: Row) -> Row:
     return {column: without_nulls(row[column]) for column in carried}
 
 
-PROMPT_READERS: Mapping[str, Callable[[Dataset, Form, Counter[str], str], Iterator[Prompt]]] = {
+PromptReader: TypeAlias = Callable[
+    [Iterable[tuple[int, Row]], Form, Counter[str], str], Iterator[Prompt]
+]
+PROMPT_READERS: Mapping[str, PromptReader] = {
     "response lists": _list_prompts,
     "one response a row": _gather_prompts,
 }
-"""Readers of rows that hold several responses to a prompt, by the kind of form."""
+"""Readers of numbered rows that hold several responses to a prompt, by the kind of form."""

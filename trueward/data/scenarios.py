@@ -15,7 +15,7 @@ from trueward.data.messages import bigram_cosine, plain_text
 from trueward.data.pairs import pairs_of_prompts
 from trueward.data.prompts import PROMPT_READERS, in_messages
 from trueward.data.rule import PairRule
-from trueward.data.store import dataset_from_rows
+from trueward.data.store import dataset_from_rows, numbered
 from trueward.errors import DataError, nearest
 from trueward.types import Prompt, Row, Scenarios
 
@@ -188,7 +188,7 @@ def _sourced_prompts(
             f"{form.kind}: {', '.join(rows.column_names)}"
         )
     merged: dict[str, Prompt] = {}
-    for prompt in PROMPT_READERS[form.kind](rows, form, left_out, name):
+    for prompt in PROMPT_READERS[form.kind](numbered(rows), form, left_out, name):
         key = json.dumps(prompt.prompt)
         merged[key] = _joined(merged[key], prompt) if key in merged else prompt
     prompts = list(merged.values())

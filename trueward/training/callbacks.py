@@ -1,7 +1,7 @@
 """Callbacks of training: metrics on fixed pairs, the progress bar, a checkpoint on a signal."""
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any
 
@@ -10,6 +10,7 @@ from accelerate import PartialState
 from torch import Tensor, nn
 from transformers import ProgressCallback, TrainerCallback
 
+from trueward.data import StreamReport
 from trueward.diagnostics import effective_rank
 from trueward.models import ReadOut
 from trueward.processes import on_any_rank
@@ -41,6 +42,19 @@ class Probe(TrainerCallback):
         if state.global_step % self.every == 0:
             for name, value in probe(kwargs["model"], self.batch, self.read).items():
                 self.keep(f"probe_{name}", value)
+
+
+class StreamCounts(TrainerCallback):
+    """Says at the end of training what became of the rows of each stream."""
+
+    def __init__(self, streams: Mapping[str, StreamReport], say: Callable[[str], None]) -> None:
+        self.streams, self.say = streams, say
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Say the counts of the pass that is running, or that ended last."""
+        where = " by the first rank" if args.world_size > 1 else ""
+        for name, report in self.streams.items():
+            self.say(f"{name}: read{where} so far: {report}")
 
 
 @torch.no_grad()

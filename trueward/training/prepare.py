@@ -19,7 +19,7 @@ from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from trueward.data import DEFAULT_CHAT_TEMPLATE
+from trueward.data import DEFAULT_CHAT_TEMPLATE, StreamReport
 from trueward.errors import InputError, ModelError, ObjectiveError, reason
 from trueward.models import (
     ensure_distinct_pad,
@@ -303,8 +303,10 @@ def running_state(folder: Path, device: str) -> dict[str, Tensor] | None:
     return {name: value.to(device) for name, value in load_file(state).items()}
 
 
-def trained_on_text(pairs: Dataset | None) -> bool | None:
+def trained_on_text(pairs: Dataset | None, stream: StreamReport | None) -> bool | None:
     """Return True for responses as text, False for messages, None for token ids."""
+    if stream is not None:
+        return stream.text
     if pairs is None or "chosen" not in pairs.column_names:
         return None
     return isinstance(pairs[0]["chosen"], str)

@@ -13,7 +13,7 @@ import trl
 from accelerate import DistributedType, PartialState
 from accelerate.data_loader import SeedableRandomSampler
 from accelerate.utils import send_to_device
-from datasets import Dataset
+from datasets import Dataset, IterableDataset
 from torch import Tensor, nn
 from torch.utils.data import SequentialSampler
 from transformers import PreTrainedTokenizerBase
@@ -21,7 +21,8 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from trl.trainer.utils import global_then_local_main_first
 
 import trueward
-from trueward.data import Encoder, encode_pairs, to_pairs
+from trueward.data import Encoder, StreamReport, encode_pairs, encode_stream, to_pairs
+from trueward.errors import DataError
 from trueward.models import freeze_bias, head_modules, head_name, prepare, unwrap
 from trueward.objectives import Objective
 from trueward.results import FullCheckpointRecord
@@ -36,7 +37,7 @@ from trueward.training.batch import (
     passes_of,
     with_idle_passes,
 )
-from trueward.training.callbacks import PROBE_PAIRS, Probe
+from trueward.training.callbacks import PROBE_PAIRS, Probe, StreamCounts
 from trueward.training.config import RewardConfig
 from trueward.training.layout import PROVEN_PAIRS, BatchReader, row_tokens
 from trueward.training.order import (
@@ -112,6 +113,7 @@ class RewardTrainer(trl.RewardTrainer):
         self._losses: Iterator[Tensor] | None = None
         self._pairs: Dataset | None = None
         revision = revision_of(args) if isinstance(model, str) else None
+        self._streams: dict[str, StreamReport] = {}
         if isinstance(model, str):
             processing_class = processing_class or load_tokenizer(model, args)
             model = load_model(model, args, quantization_config)
@@ -151,6 +153,8 @@ class RewardTrainer(trl.RewardTrainer):
         self._recheck_pad_token()
         self._read = self._reader()
         self._watch_probe()
+        if self._streams and not args.dataloader_num_workers:
+            self.add_callback(StreamCounts(self._streams, self._say))
         self._exact = is_exact(self.args, self.objective, self.accelerator)
 
     def _reader(self) -> BatchReader:
@@ -222,22 +226,38 @@ class RewardTrainer(trl.RewardTrainer):
     def _prepare_dataset(
         self, dataset: Any, processing_class: Any, args: RewardConfig, dataset_name: str
     ) -> Any:
-        if not isinstance(dataset, Dataset):
-            self._say(f"{dataset_name}: a stream; over-length pairs are dropped and not counted")
-            return super()._prepare_dataset(dataset, processing_class, args, dataset_name)
         if "prepared_by_trueward" in (dataset.info.description or ""):
             return dataset
         encoder = Encoder(processing_class, args.max_length, args.truncation)
-        with global_then_local_main_first():  # the others find what it stores
-            pairs, pairing = to_pairs(dataset)
-            encoded, lengths = encode_pairs(pairs, encoder, num_proc=args.dataset_num_proc)
-        self._pairs = pairs if dataset_name == "train" else self._pairs
-        for report in (pairing, lengths):
-            self._say(f"{dataset_name}: {report}")
+        if isinstance(dataset, IterableDataset):
+            counted = args.dataloader_num_workers == 0
+            encoded, columns = self._prepare_stream(dataset, encoder, dataset_name, counted=counted)
+        else:
+            with global_then_local_main_first():  # the others find what it stores
+                pairs, pairing = to_pairs(dataset)
+                encoded, lengths = encode_pairs(pairs, encoder, num_proc=args.dataset_num_proc)
+            self._pairs = pairs if dataset_name == "train" else self._pairs
+            for report in (pairing, lengths):
+                self._say(f"{dataset_name}: {report}")
+            columns = encoded.column_names
         encoded.info.description = "prepared_by_trueward"
         if dataset_name == "train":
-            check_columns(self.objective, encoded.column_names)
+            check_columns(self.objective, columns)
         return encoded
+
+    def _prepare_stream(
+        self, stream: IterableDataset, encoder: Encoder, name: str, *, counted: bool
+    ) -> tuple[IterableDataset, list[str]]:
+        encoded, report = encode_stream(stream, encoder, name)
+        first = next(iter(encoded), None)
+        if first is None:
+            raise DataError(f"{name}: no pairs left: {report}")
+        self._streams[name] = report
+        shown = "what is left out is counted as it is read, and said when training ends"
+        if not counted:
+            shown = "its counts stay in the loader's workers; dataloader_num_workers=0 shows them"
+        self._say(f"{name}: a stream of {report.form.kind}; {shown}")
+        return encoded, list(first)
 
     def prepare(self, dataset: Dataset, name: str) -> Dataset:
         """Encode another set of pairs as the training pairs were."""
@@ -381,7 +401,7 @@ class RewardTrainer(trl.RewardTrainer):
             "head": head_name(self.model).split(".")[0],
             "max_length": self.args.max_length,
             "truncation": self.args.truncation,
-            "text": trained_on_text(self._pairs),
+            "text": trained_on_text(self._pairs, self._streams.get("train")),
             "pad_token": {"before": self._pad_before, "now": self.processing_class.pad_token},
             "notices": self.notices,
         }
