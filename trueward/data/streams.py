@@ -20,44 +20,57 @@ STREAM_BLOCK = 32
 
 
 @dataclass
+class _Pass:
+    """Counts of one pass over a stream."""
+
+    rows: int = 0
+    pairs: int = 0
+    longest: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+    fates: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
 class StreamReport:
-    """Running counts of what became of a stream's rows; a pass from the start counts anew."""
+    """Running counts of what became of a stream's rows, over the pass that has read most."""
 
     form: Form
     columns: tuple[str, ...]
     max_length: int | None
-    rows: int = 0
-    pairs: int = 0
-    longest: int = 0
     text: bool | None = None
     """True where responses are text, False for messages, None for token ids."""
-    left_out: Counter[str] = field(default_factory=Counter)
-    fates: Counter[str] = field(default_factory=Counter)
+    running: _Pass = field(default_factory=_Pass)
+    before: _Pass = field(default_factory=_Pass)
 
     def begin(self) -> None:
         """Count a new pass."""
-        self.rows = self.pairs = self.longest = 0
-        self.left_out.clear()
-        self.fates.clear()
+        self.before, self.running = self._fullest, _Pass()
+
+    @property
+    def _fullest(self) -> _Pass:
+        return max(self.running, self.before, key=lambda one: one.rows)
 
     @property
     def pairing(self) -> PairingReport:
         """The rows that became pairs so far, and those that did not."""
-        unused = self.form.unused(self.columns)
-        return PairingReport(self.form.kind, self.rows, self.pairs, dict(self.left_out), unused)
+        counts, unused = self._fullest, self.form.unused(self.columns)
+        return PairingReport(
+            self.form.kind, counts.rows, counts.pairs, dict(counts.left_out), unused
+        )
 
     @property
     def lengths(self) -> LengthReport:
         """What the over-length policy did so far; its rows are not listed."""
+        counts = self._fullest
         return LengthReport(
             unit="pairs",
-            total=self.pairs,
-            kept=self.fates["whole"] + self.fates["truncated"],
+            total=counts.pairs,
+            kept=sum(counts.fates[fate] for fate in KEPT),
             max_length=self.max_length,
-            longest=self.longest,
-            dropped=self.fates["over"],
-            truncated=self.fates["truncated"],
-            indistinct=self.fates["indistinct"],
+            longest=counts.longest,
+            dropped=counts.fates["over"],
+            truncated=counts.fates["truncated"],
+            indistinct=counts.fates["indistinct"],
         )
 
     def __str__(self) -> str:
@@ -116,10 +129,11 @@ class _Block:
         given = {c: [pair.get(c) for pair in pairs] for c in dict.fromkeys(chain(*pairs))}
         encoded = encode_block(given, origin, encoder=self.encoder, name=self.name, whole=True)
         fates, longest = encoded.pop(FATE, []), encoded.pop(LONGEST, [])
-        report.rows += len(numbers)
-        report.pairs += len(pairs)
-        report.fates.update(fates)
-        report.longest = max([report.longest, *longest])
+        counts = report.running
+        counts.rows += len(numbers)
+        counts.pairs += len(pairs)
+        counts.fates.update(fates)
+        counts.longest = max([counts.longest, *longest])
         if pairs and "chosen" in pairs[0]:
             report.text = isinstance(pairs[0]["chosen"], str)
         if self.encoder.truncation == "error" and "over" in fates:
@@ -143,7 +157,7 @@ class _Block:
         for index, number in enumerate(numbers):
             row = {c: columns[c][index] if c in columns else None for c in report.columns}
             pairs += read_pairs(
-                [(number, row)], report.form, PairRule(), report.left_out, self.name
+                [(number, row)], report.form, PairRule(), report.running.left_out, self.name
             )
             origin += [number] * (len(pairs) - len(origin))
         return pairs, origin

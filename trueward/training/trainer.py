@@ -47,6 +47,7 @@ from trueward.training.order import (
     SortedSteps,
     pair_lengths,
     prompt_numbers,
+    with_lent_prompts,
 )
 from trueward.training.prepare import (
     check_columns,
@@ -257,6 +258,8 @@ class RewardTrainer(trl.RewardTrainer):
         if not counted:
             shown = "its counts stay in the loader's workers; dataloader_num_workers=0 shows them"
         self._say(f"{name}: a stream of {report.form.kind}; {shown}")
+        if self._borrows:
+            encoded = IterableDataset.from_generator(partial(with_lent_prompts, encoded, name))
         return encoded, list(first)
 
     def prepare(self, dataset: Dataset, name: str) -> Dataset:
