@@ -169,6 +169,10 @@ def main(base, out, kind):
         if kind == "fsdp":
             shard(built)
         found[objective, "passes"] = run(built)
+    if kind == "ddp":
+        stream = data().to_iterable_dataset()
+        built = trainer(base, out, "bt", 1, ranks, train_dataset=stream, max_steps=1)
+        found["stream"] = run(built) | {"said": built.notices[-1]}
     rank = torch.distributed.get_rank()
     found["together"] = together(rank)
     torch.save(found, Path(out) / f"rank{rank}.pt")

@@ -116,6 +116,18 @@ def test_ranks_whose_batches_are_cut_give_the_gradient_of_one_batch(
 
 
 @pytest.mark.slow
+def test_ranks_share_a_stream(base, tmp_path, launched):
+    if "stream" not in launched[0]:
+        pytest.skip("the stream is read under DDP alone")
+    prepared = effective_batch.trainer(base, tmp_path, "bt", 1, ranks=1).train_dataset
+    losses, gradients, _ = one_big_batch(base, "bt", prepared)
+    for found in (saved["stream"] for saved in launched):
+        assert (found["gradients"][0] - gradients[0]).norm() <= 1e-5 * gradients[0].norm()
+        assert found["losses"] == pytest.approx(losses[:1], rel=1e-5)
+        assert "read by the first rank so far: 13 pairs from 13 rows (pairs)" in found["said"]
+
+
+@pytest.mark.slow
 def test_ranks_share_the_first_ones_word_and_any_ones_signal(launched):
     for saved in launched:
         assert saved["together"] == {

@@ -14,6 +14,7 @@ from trueward.errors import DataError, nearest
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "prompt": ("prompt", "instruction", "question", "query"),
     "prompt_id": ("prompt_id",),
+    "dataset": ("dataset",),
     "chosen": ("chosen",),
     "rejected": ("rejected",),
     "chosen_source": ("chosen_source", "chosen_model", "chosen-model"),
@@ -92,7 +93,7 @@ def _j_k_columns(names: Iterable[str], name: str) -> tuple[str, str] | None:
     return (f"{stems[0]}_j", f"{stems[0]}_k") if stems else None
 
 
-IDENTITY = ("prompt_id", "chosen_source", "rejected_source")
+IDENTITY = ("prompt_id", "dataset", "chosen_source", "rejected_source")
 SCORES = ("chosen_score", "rejected_score")
 _PAIR_ROLES = ("prompt", "chosen", "rejected", *IDENTITY, *SCORES)
 _LIST_ROLES = ("prompt", "prompt_id", "responses", "sources", "scores", "ranks")

@@ -7,6 +7,7 @@ from pathlib import Path
 from trueward.data import load_rows, to_pairs
 from trueward.data.forms import resolve
 from trueward.data.messages import checked_turns
+from trueward.data.mixture import Source, sources_of
 from trueward.errors import DataError
 from trueward.evaluate.benchmarks import SuiteTask
 from trueward.files import read_json
@@ -127,7 +128,10 @@ def recorded_prompts(model: str) -> TrainingPrompts | None:
         job = read_json(place / RUN_RECORD)["job"].value if (place / RUN_RECORD).is_file() else None
         if isinstance(job, dict) and job.get("dataset_name"):
             split = job.get("dataset_train_split") or TRAIN
-            return _named_data(job["dataset_name"], split, job.get("dataset_config"), hashed)
+            return _named_data(
+                sources_of(job["dataset_name"], split=split, config=job.get("dataset_config")),
+                hashed,
+            )
         if hashed is not None or job is not None:
             return hashed
     return None
@@ -137,18 +141,23 @@ def _hashed(place: Path) -> TrainingPrompts:
     return TrainingPrompts(str(place / TRAIN_PROMPTS), hashes=read_train_prompts(place))
 
 
-def _named_data(
-    name: str, split: str, config: str | None, hashed: TrainingPrompts | None
-) -> TrainingPrompts:
+def _named_data(sources: list[Source], hashed: TrainingPrompts | None) -> TrainingPrompts:
     """Read the text of the data that a run names; where it is gone the hashes alone are known."""
-    source = name + (f":{config}" if config else "") + (f"[{split}]" if split != TRAIN else "")
+    prompts: list[Turns] = []
     try:
-        prompts = list(_prompts_of(name, split, config))
+        for one in sources:
+            prompts += _prompts_of(one.name, one.split, one.config)
     except DataError:
         if hashed is None:
             raise
         return hashed
-    return TrainingPrompts(source, prompts, hashed.hashes if hashed else frozenset())
+    said = " + ".join(
+        one.name
+        + (f":{one.config}" if one.config else "")
+        + (f"[{one.split}]" if one.split != TRAIN else "")
+        for one in sources
+    )
+    return TrainingPrompts(said, prompts, hashed.hashes if hashed else frozenset())
 
 
 def _prompts_of(source: str, split: str = TRAIN, config: str | None = None) -> Iterator[Turns]:

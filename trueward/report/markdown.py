@@ -14,7 +14,7 @@ from trueward.report.policies import TITLE, policies_summary
 from trueward.report.reading import read_material
 from trueward.report.studies import comparison_summary
 from trueward.report.suites import primary_summary
-from trueward.report.training_runs import held_out, main_settings, run_sentence
+from trueward.report.training_runs import held_out, main_settings, run_sentence, sources_tables
 from trueward.report.words import fixed, interval, number, short, spaced
 
 _USE = """```python
@@ -92,6 +92,7 @@ def model_card(folder: Path | str, evidence: Material | None = None) -> str:
     settings = {**main_settings(run), **run.result.get("environment", {})}
     rows = [row(name, str(value)) for name, value in settings.items()]
     parts += ["## Training", table(Table("", columns("Setting", "Value"), rows))]
+    parts += [part for one in sources_tables(run) for part in ("## Data sets", table(one))]
     if notices := run.result.get("notices"):
         parts += ["## Notices", "\n".join(f"- {one}" for one in notices)]
     return "\n\n".join(parts) + "\n"
@@ -99,12 +100,15 @@ def model_card(folder: Path | str, evidence: Material | None = None) -> str:
 
 def _front_matter(run: TrainedRun) -> dict[str, object]:
     base, data = run.job.get("model_name_or_path"), run.job.get("dataset_name")
+    given = data if isinstance(data, list) else [data] if isinstance(data, str) else []
+    names = [str(one["name"] if isinstance(one, dict) else one) for one in given]
+    named = [one for one in names if not Path(one).exists()]
     return {
         "library_name": "transformers",
         "pipeline_tag": "text-classification",
         "tags": ["reward-model", "trueward", "rlhf"],
         **({"base_model": base} if isinstance(base, str) and not Path(base).exists() else {}),
-        **({"datasets": [data]} if isinstance(data, str) and not Path(data).exists() else {}),
+        **({"datasets": named} if named else {}),
     }
 
 

@@ -99,6 +99,7 @@ def runs_blocks(runs: Sequence[TrainedRun]) -> list[Block]:
     if without := [run.label for run in runs if not run.curve]:
         words = f"No curve: {', '.join(without)} kept no checkpoint with a trainer_state.json."
         blocks.append(Text(words))
+    blocks += [one for run in runs for one in sources_tables(run)]
     if notices := [f"{run.label}: {one}" for run in runs for one in run.result.get("notices", [])]:
         blocks.append(Lines(notices))
     return blocks
@@ -112,7 +113,25 @@ def run_settings(run: TrainedRun) -> Block:
 
 def main_settings(run: TrainedRun) -> dict[str, object]:
     """Return the settings that differ between runs, where they are set."""
-    return {name: run.job[name] for name in SETTINGS if run.job.get(name) is not None}
+    settings = {name: run.job[name] for name in SETTINGS if run.job.get(name) is not None}
+    if isinstance(given := settings.get("dataset_name"), list):
+        names = (str(one.get("name") if isinstance(one, dict) else one) for one in given)
+        settings["dataset_name"] = ", ".join(names)
+    return settings
+
+
+def sources_tables(run: TrainedRun) -> list[Table]:
+    """Return the table of what each data set of a mixture gave, if the run had one."""
+    rows = [
+        row(
+            one["dataset"],
+            MISSING if one["weight"] is None else f"{one['weight']:g}",
+            *(f"{one[key]:,}" for key in ("rows", "pairs", "trained", "held_out")),
+        )
+        for one in run.result.get("sources", ())
+    ]
+    head = columns("Data set", "Weight", "Rows", "Pairs", "Trained on", "Held out")
+    return [Table(f"{run.label}: pairs by data set", head, rows)] if rows else []
 
 
 def _runs_table(runs: Sequence[TrainedRun]) -> Table:

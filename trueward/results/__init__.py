@@ -39,6 +39,7 @@ from trueward.results.records import (
     TrainDocument,
     TrainPrompts,
     TrainRecord,
+    TrainSource,
 )
 from trueward.results.study import (
     Comparison,
@@ -128,6 +129,7 @@ __all__ = [
     "TrainDocument",
     "TrainPrompts",
     "TrainRecord",
+    "TrainSource",
     "Weights",
     "WrittenReportDocument",
     "check_schema",

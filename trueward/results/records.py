@@ -55,6 +55,23 @@ class TrainPrompts(Document):
     """Sorted distinct 64-bit BLAKE2 hashes of the prompts' words, 16 hex digits each."""
 
 
+class TrainSource(TypedDict):
+    """What a data set of a mixture gave to a training run."""
+
+    dataset: str
+    weight: float | None
+    """Its share of the training pairs, relative to the others'; null where all were taken."""
+    rows: int
+    pairs: int
+    """The pairs that its rows became."""
+    left_out: Mapping[str, int]
+    """Rows that became none, by reason."""
+    trained: int
+    """Pairs that were trained on: not held out, drawn, and within the length."""
+    held_out: int
+    """Pairs that the model was judged on."""
+
+
 class TrainDocument(TypedDict, total=False):
     """The outcome of `trueward train`: printed by `--json`, and in `train.json` as `result`."""
 
@@ -74,6 +91,8 @@ class TrainDocument(TypedDict, total=False):
     """Reasons to doubt the numbers, in words."""
     environment: Mapping[str, str]
     """Versions and machine, as text."""
+    sources: Sequence[TrainSource]
+    """What each data set of a mixture gave; absent for a single one."""
 
 
 class TrainRecord(TypedDict):

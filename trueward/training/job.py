@@ -1,36 +1,31 @@
 """`trueward train`: one reward model from data to a finished folder, resumable."""
 
-import hashlib
 import json
-import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import trl
-from datasets import Dataset
 from transformers import ProgressCallback
 from transformers.trainer_utils import IntervalStrategy
 
-from trueward.data import load_rows, to_pairs
-from trueward.errors import InputError, MissingSplitError, TruewardError, reason
-from trueward.goldworld import BASE_PATH, WorldConfig, build_scenarios
+from trueward.data.mixture import labels_of
+from trueward.errors import InputError, TruewardError, reason
+from trueward.goldworld import BASE_PATH
 from trueward.objectives import objective
 from trueward.processes import from_first, quiet_but_first
-from trueward.results import TrainDocument, TrainRecord, schema_of, write
+from trueward.results import Scores, TrainDocument, TrainRecord, TrainSource, schema_of, write
 from trueward.runs import Run, RunKind, environment, last_checkpoint
 from trueward.stats import bootstrap_mean
 from trueward.training.callbacks import CheckpointOnSignal, WatchedProgress
 from trueward.training.config import WORLD_TRAINING, RewardConfig
+from trueward.training.data import JobData, counted, job_data
 from trueward.training.judging import EncodedPrompts, encode_held_out, judge, judge_pairs
 from trueward.training.trainer import RewardTrainer
-from trueward.types import Estimate, Scenarios
+from trueward.types import Estimate
 
-HELD_OUT_SHARE = 0.05
-HELD_OUT_MOST = 500
-"""Pairs held out of training data without a test split: a share, and at most so many."""
 JOB_RUN = RunKind(
     document="train.json",
     identity="job",
@@ -85,10 +80,13 @@ class Trained:
     counts: Mapping[str, int]
     scalars: Mapping[str, float]
     notices: tuple[str, ...]
+    sources: tuple[TrainSource, ...] = ()
 
     def document(self) -> TrainDocument:
         """Return the JSON document of `trueward train --json`."""
         facts = {"schema": schema_of(TrainDocument), **asdict(self), "environment": environment()}
+        if not self.sources:
+            del facts["sources"]
         return cast(TrainDocument, facts)
 
 
@@ -114,7 +112,7 @@ def train(job: Job, *, command: str = "", overwrite: bool = False) -> Trained:
     quiet_but_first()
     from_first(lambda: run.claim(record["job"], overwrite=overwrite))
     with job.training.main_process_first(local=False):
-        data = job_data(job)
+        data = job_data(job.script, job.training.seed)
     trainer = _trainer(job, data)
     world = data.scenarios
     held_out = (
@@ -137,14 +135,18 @@ def train(job: Job, *, command: str = "", overwrite: bool = False) -> Trained:
         judgement = judge_pairs(model, held_out, pad)
     else:
         judgement = judge(model, held_out, pad)
+    scores = dict(judgement.scores)
+    if data.sources:
+        scores |= _by_source(scores["accuracy"], labels_of(trainer.eval_dataset))
     trained = Trained(
         folder=str(run.folder),
         objective=str(trainer.objective),
         steps=trainer.state.global_step,
-        held_out={n: bootstrap_mean(s.values, s.units) for n, s in judgement.scores.items()},
-        counts={name: len(scores.values) for name, scores in judgement.scores.items()},
+        held_out={name: bootstrap_mean(one.values, one.units) for name, one in scores.items()},
+        counts={name: len(one.values) for name, one in scores.items()},
         scalars=judgement.scalars,
         notices=(*data.notices, *trainer.notices),
+        sources=counted(data.sources, trainer.train_dataset, trainer.eval_dataset),
     )
     done: TrainRecord = {**record, "finished": True, "result": trained.document()}
     from_first(lambda: write(done, run.folder / JOB_RUN.document))
@@ -167,63 +169,6 @@ def _begin(run: Run, record: TrainRecord, *, overwrite: bool) -> str | None:
     run.folder.mkdir(parents=True, exist_ok=True)
     write(record, run.folder / JOB_RUN.document)
     return last_checkpoint(run.folder)
-
-
-@dataclass(frozen=True)
-class JobData:
-    """Training and held-out pairs."""
-
-    train: Dataset
-    held_out: Dataset
-    scenarios: Scenarios | None
-    """The gold world's, if that is the data."""
-    notices: tuple[str, ...]
-    """Reports of what was read and what was left out."""
-
-
-def job_data(job: Job) -> JobData:
-    """Load the pairs; without a test split, hold a share of the training prompts out.
-
-    Raises:
-        DataError: a split is not there, or its rows are not pairs.
-    """
-    if job.on_gold_world:
-        scenarios = build_scenarios(WorldConfig())
-        return JobData(scenarios.train, scenarios.in_domain_pairs, scenarios, ())
-    script = job.script
-    name = script.dataset_name
-    rows = load_rows(name, split=script.dataset_train_split, config=script.dataset_config)
-    pairs, report = to_pairs(rows)
-    try:
-        test = load_rows(name, split=script.dataset_test_split, config=script.dataset_config)
-    except MissingSplitError:
-        if len(pairs) < 2:
-            raise
-        kept, apart = _hold_out(pairs, job.training.seed)
-        note = f"no split {script.dataset_test_split!r}: {len(apart)} training pairs held out"
-        return JobData(kept, apart, None, (f"{name}: {report}", note))
-    held_out, test_report = to_pairs(test)
-    return JobData(pairs, held_out, None, (f"{name}: {report}", f"test split: {test_report}"))
-
-
-def _hold_out(pairs: Dataset, seed: int) -> tuple[Dataset, Dataset]:
-    """Split the pairs by prompt, so that no prompt is on both sides."""
-    column = "prompt" if "prompt" in pairs.column_names else "chosen_ids"
-    prompts = np.fromiter(map(_digest, pairs[column]), dtype=np.uint64, count=len(pairs))
-    _, first, groups, counts = np.unique(
-        prompts, return_index=True, return_inverse=True, return_counts=True
-    )
-    order = np.argsort(first).tolist()  # as they come
-    random.Random(seed).shuffle(order)
-    size = max(1, min(HELD_OUT_MOST, int(HELD_OUT_SHARE * len(pairs))))
-    before = np.cumsum(counts[order]) - counts[order]
-    apart = np.isin(groups, np.array(order)[:-1][before[:-1] < size])
-    return pairs.select(np.flatnonzero(~apart)), pairs.select(np.flatnonzero(apart))
-
-
-def _digest(prompt: object) -> int:
-    text = json.dumps(prompt).encode()
-    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
 
 
 def _trainer(job: Job, data: JobData) -> RewardTrainer:
@@ -253,6 +198,21 @@ def _trainer(job: Job, data: JobData) -> RewardTrainer:
 
 def _evaluation_pairs(trainer: RewardTrainer) -> EncodedPrompts:
     pairs = trainer.eval_dataset
-    units = pairs["prompt_id"] if "prompt_id" in pairs.column_names else range(len(pairs))
+    ids = pairs["prompt_id"] if "prompt_id" in pairs.column_names else range(len(pairs))
+    units: Iterable[str] = map(str, ids)
+    if "dataset" in pairs.column_names:  # ids of one data set may be those of another
+        named = zip(pairs["dataset"], units, strict=True)
+        units = (f"{dataset} {unit}" for dataset, unit in named)
     sides = zip(pairs["chosen_ids"][:], pairs["rejected_ids"][:], strict=True)
-    return EncodedPrompts([list(pair) for pair in sides], [str(unit) for unit in units])
+    return EncodedPrompts([list(pair) for pair in sides], list(units))
+
+
+def _by_source(accuracy: Scores, labels: np.ndarray) -> dict[str, Scores]:
+    """Return the accuracy on the held-out pairs of each data set."""
+    own = {label: np.flatnonzero(labels == label).tolist() for label in dict.fromkeys(labels)}
+    return {
+        f"accuracy ({label})": Scores(
+            [accuracy.values[i] for i in kept], [accuracy.units[i] for i in kept]
+        )
+        for label, kept in own.items()
+    }
