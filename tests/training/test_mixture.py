@@ -12,7 +12,7 @@ from helpers import tiny_data, tiny_models
 
 from trueward.cli import main
 from trueward.data.mixture import Source, drawn, joined, sources_of
-from trueward.errors import DataError
+from trueward.errors import DataError, InputError
 from trueward.training.data import job_data
 
 
@@ -125,6 +125,11 @@ def test_a_test_split_is_held_out_beside_a_share_of_the_others(tmp_path):
 def test_a_wrong_list_is_refused_in_one_line(given, said):
     with pytest.raises(DataError, match=said):
         sources_of(given)
+
+
+def test_streaming_is_refused_by_the_job():
+    with pytest.raises(InputError, match="--dataset_streaming: prompts are held out"):
+        job_data(script("a", dataset_streaming=True), seed=0)
 
 
 def test_a_list_takes_its_defaults_from_the_flags():

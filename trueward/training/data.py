@@ -15,7 +15,7 @@ from numpy import ndarray
 
 from trueward.data import PairingReport, load_rows, to_pairs
 from trueward.data.mixture import Source, drawn, joined, labels_of, sources_of
-from trueward.errors import MissingSplitError
+from trueward.errors import InputError, MissingSplitError
 from trueward.goldworld import WorldConfig, build_scenarios
 from trueward.results import TrainSource
 from trueward.types import Scenarios
@@ -54,11 +54,16 @@ def job_data(script: trl.ScriptArguments, seed: int) -> JobData:
     """Load the pairs; where there is no test split, hold a share of the training prompts out.
 
     Raises:
+        InputError: the data is to be streamed.
         DataError: a split is not there, its rows are not pairs, or data sets do not go together.
     """
     if script.dataset_name is None:
         scenarios = build_scenarios(WorldConfig())
         return JobData(scenarios.train, scenarios.in_domain_pairs, scenarios=scenarios)
+    if script.dataset_streaming:
+        raise InputError(
+            "--dataset_streaming: prompts are held out, which a stream cannot; leave it"
+        )
     sources = sources_of(
         script.dataset_name,
         split=script.dataset_train_split,
