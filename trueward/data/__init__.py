@@ -4,11 +4,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trueward.data.encode import DEFAULT_CHAT_TEMPLATE as DEFAULT_CHAT_TEMPLATE
-    from trueward.data.encode import Encoder as Encoder
     from trueward.data.encode import LengthReport as LengthReport
     from trueward.data.encode import encode_groups as encode_groups
     from trueward.data.encode import encode_pairs as encode_pairs
+    from trueward.data.encoder import DEFAULT_CHAT_TEMPLATE as DEFAULT_CHAT_TEMPLATE
+    from trueward.data.encoder import Encoder as Encoder
     from trueward.data.load import load_rows as load_rows
     from trueward.data.load import stream_rows as stream_rows
     from trueward.data.messages import bigram_cosine as bigram_cosine
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from trueward.data.streams import encode_stream as encode_stream
 
 _NAMES = {
-    "encode": ("DEFAULT_CHAT_TEMPLATE", "Encoder", "LengthReport", "encode_groups", "encode_pairs"),
+    "encode": ("LengthReport", "encode_groups", "encode_pairs"),
+    "encoder": ("DEFAULT_CHAT_TEMPLATE", "Encoder"),
     "load": ("load_rows", "stream_rows"),
     "messages": ("bigram_cosine",),
     "pairs": ("PairingReport", "paired_prompts", "to_pairs"),

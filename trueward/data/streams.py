@@ -7,7 +7,8 @@ from typing import Any
 
 from datasets import IterableDataset
 
-from trueward.data.encode import FATE, KEPT, LONGEST, Encoder, LengthReport, encode_block
+from trueward.data.encode import FATE, KEPT, LONGEST, LengthReport, encode_block
+from trueward.data.encoder import Encoder
 from trueward.data.forms import PAIR_NUMBERS, Form, recognise
 from trueward.data.pairs import PairingReport, read_pairs
 from trueward.data.rule import PairRule
