@@ -175,3 +175,10 @@ def test_a_failure_halfway_leaves_no_file(tmp_path):
     with pytest.raises(DataError, match="row 1500"):
         store.dataset_from_rows(rows(), "x", tmp_path / "a.arrow")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cache_that_cannot_be_written_is_named(monkeypatch, tmp_path):
+    (tmp_path / "cache").write_text("a file")
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    with pytest.raises(DataError, match="cache/trueward: the cache of data sets cannot be written"):
+        load_rows(written(tmp_path, ROWS))

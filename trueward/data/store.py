@@ -60,6 +60,9 @@ def dataset_from_tables(tables: Iterable[pa.Table], file: Path | None = None) ->
 
     The file appears once it is whole. Its name is the dataset's fingerprint, so that a repeat finds
     what was made of the dataset too.
+
+    Raises:
+        DataError: the file's folder cannot be written.
     """
     tables = iter(tables)
     first = next(tables, None)
@@ -69,8 +72,7 @@ def dataset_from_tables(tables: Iterable[pa.Table], file: Path | None = None) ->
         whole = [first, *tables]
         schema = _widest(table.schema for table in whole)
         return Dataset(pa.concat_tables([table_cast(table, schema) for table in whole]))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=file.parent) as folder:
+    with _beside(file) as folder:
         parts = (Path(folder) / f"{number}.arrow" for number in count())
         part, schema, waiting = next(parts), first.schema, chain([first], tables)
         while (wider := _fill(part, schema, waiting, file.stem)) is not None:
@@ -79,6 +81,17 @@ def dataset_from_tables(tables: Iterable[pa.Table], file: Path | None = None) ->
             part = next(parts)
         part.replace(file)
     return Dataset.from_file(str(file))
+
+
+def _beside(file: Path) -> TemporaryDirectory[str]:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return TemporaryDirectory(dir=file.parent)
+    except OSError as error:
+        raise DataError(
+            f"{file.parent}: the cache of data sets cannot be written ({error.strerror or error}); "
+            "set HF_DATASETS_CACHE to a folder that can"
+        ) from error
 
 
 def _fill(
