@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PARITY ?= .venv-parity
 TRUEWARD_DATA ?= ../shared/data
 
-.PHONY: demo test lint types layers tests alpaca encoder parity gpu-bench clean
+.PHONY: demo test lint types layers tests families alpaca encoder parity gpu-bench clean
 
 demo: $(VENV)/.installed  ## the main job on the embedded world: five objectives, two seeds or more
 	test ! -f runs/demo/report.html || rm -r runs/demo
@@ -25,6 +25,9 @@ layers: $(VENV)/.installed
 
 tests: $(VENV)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+
+families: $(VENV)/.installed  ## every model family trained a step and scored; writes docs/families.md
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python tools/families.py
 
 alpaca: encoder  ## the four scenarios on real answers (examples/, needs the data), about an hour
 	TRUEWARD_DATA=$(TRUEWARD_DATA) MINILM=$$($(BIN)/python -c \

@@ -90,8 +90,8 @@ class Scorer:
         self.batch_tokens = batch_tokens
         self.text = tokenizer.chat_template is None if text is None else text
         config = plain.config.get_text_config()
-        self._class_pad = config.pad_token_id
-        self._pad = config.pad_token_id or tokenizer.pad_token_id or 0
+        self._class_pad = getattr(config, "pad_token_id", None)
+        self._pad = self._class_pad or tokenizer.pad_token_id or 0
         config.pad_token_id = self._pad  # without one the class refuses more than one sequence
         self._layout, self._proven = "", 0  # the layout holds for sequences of so many tokens
 
@@ -212,7 +212,7 @@ class Scorer:
         whole = [self.encode(p, r) for p, r in zip(prompts, responses, strict=True)]
         sequences = [self._fitted(ids, i, groups[i]) for i, ids in enumerate(whole)]
         if max(map(len, sequences)) > self._proven:
-            self._layout = settle_layout(self.model, sequences, groups, self._pad)
+            self._layout = settle_layout(self.model, sequences, self._pad)
             self._proven = max(map(len, sequences))
         scored = score_sequences(
             self.model,

@@ -51,15 +51,15 @@ def closing_words() -> PreTrainedTokenizerFast:
     return words("$A </s>", eos_token="</s>")
 
 
-def byte_bpe() -> PreTrainedTokenizerFast:
-    """A byte-level BPE with a merge across the end of "the" (as GPT-2)."""
+def byte_bpe(*special: str, **names: str) -> PreTrainedTokenizerFast:
+    """A byte-level BPE with a merge across the end of "the" (as GPT-2); `special` come first."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     merges = [("t", "h"), ("th", "e"), ("Ġ", "a"), ("the", "n")]
-    tokens = ["<eos>", *alphabet, *("".join(merge) for merge in merges)]
+    tokens = [*(special or ["<eos>"]), *alphabet, *("".join(merge) for merge in merges)]
     inner = Tokenizer(models.BPE({t: i for i, t in enumerate(tokens)}, merges))
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     inner.decoder = decoders.ByteLevel()
-    return PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="<eos>")
+    return PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="<eos>", **names)
 
 
 def ids(text: str) -> list[int]:

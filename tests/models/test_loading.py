@@ -7,7 +7,7 @@ from pathlib import Path
 import huggingface_hub.constants
 import pytest
 import torch
-from helpers import checkpoints
+from helpers import checkpoints, tiny_families
 from helpers import tiny_models as tiny
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
@@ -16,7 +16,12 @@ from transformers import AutoModelForSequenceClassification, BartConfig
 from trueward.errors import DataError, InputError, ModelError
 from trueward.evaluate import model_digest
 from trueward.export import export_for_rewardbench
-from trueward.models import load_for_training, load_reward_model, score_sequences
+from trueward.models import (
+    load_for_training,
+    load_reward_model,
+    position_limit,
+    score_sequences,
+)
 from trueward.scorer import Scorer
 
 SEQUENCES = tiny.sequences([5, 9])
@@ -231,3 +236,21 @@ def test_a_record_with_a_wrong_value_is_one_line(tmp_path):
     with pytest.raises(DataError, match="field 'max_length': expected a whole number") as raised:
         Scorer.from_pretrained(folder)
     assert isinstance(raised.value, InputError)
+
+
+TABLES = ["bart", "ibert", "lilt", "longformer", "luke", "mpnet", "opt", "roberta", "xmod", "yoso"]
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_position_limit_is_the_longest_sequence_that_can_be_read(name):
+    model = tiny_families.build(name)
+    limit = position_limit(model)
+    model(torch.tensor([[*[5] * (limit - 1), 2]]))
+    with pytest.raises((IndexError, RuntimeError)):
+        model(torch.tensor([[*[5] * limit, 2]]))
+
+
+def test_positions_without_a_table_have_the_limit_that_the_config_says():
+    assert position_limit(tiny_families.build("xlnet")) is None
+    assert position_limit(tiny_families.build("t5")) is None
+    assert position_limit(tiny_families.build("llama, dynamic rope")) == 4 * 24

@@ -15,7 +15,7 @@ from trueward.models import (
     read_out,
     score_sequences,
 )
-from trueward.models.readout import length_batches
+from trueward.models.scoring import length_batches
 from trueward.models.trees import tree_batches
 
 ALL = {**tiny.DECODERS, **tiny.ENCODERS}

@@ -30,9 +30,8 @@ from trueward.models.readout import (
     read_chunks,
     read_out,
     read_trees,
-    score_sequences,
-    settle_layout,
 )
+from trueward.models.scoring import score_sequences, settle_layout, width_dependence
 from trueward.models.tree_attention import attend_over_trees
 from trueward.models.trees import TreeRows, plan_rows
 
@@ -67,4 +66,5 @@ __all__ = [
     "score_sequences",
     "settle_layout",
     "unwrap",
+    "width_dependence",
 ]

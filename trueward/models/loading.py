@@ -28,6 +28,7 @@ from trueward.models.head import (
     pooling_of,
     set_pooling,
 )
+from trueward.models.width import check_repeatable
 
 ADAPTER_FILE = "adapter_config.json"
 _ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -121,9 +122,10 @@ def prepare(model: Any) -> None:
     """Set what every checkpoint of ours says: one label, regression, a bias-free head.
 
     Raises:
-        ModelError: the model classifies into more than one label.
+        ModelError: the model classifies into more than one label, or scores differently each time.
     """
     _check_one_label(type(model).__name__, model.config)
+    check_repeatable(model.config)
     model.config.problem_type = "regression"
     for head in head_modules(model):
         freeze_bias(head)
@@ -133,10 +135,17 @@ def prepare(model: Any) -> None:
 def position_limit(model: PreTrainedModel) -> int | None:
     """Return the longest sequence, in tokens, that the model has positions for, if it says so."""
     config = model.config.get_text_config()
-    limit: int | None = getattr(config, "max_position_embeddings", None)
-    if limit is not None and "roberta" in config.model_type:
-        return limit - int(config.pad_token_id) - 1  # its positions start after the pad id
-    return limit
+    limit = getattr(config, "max_position_embeddings", None)
+    if limit is None or limit < 1:  # XLNet says -1
+        return None
+    rope = getattr(config, "rope_parameters", None) or {}
+    if rope.get("rope_type") == "dynamic":
+        return int(limit * rope["factor"])
+    for name, module in model.named_modules():
+        if name.endswith(("position_embeddings", "embed_positions")):
+            after = getattr(module, "padding_idx", None)  # RoBERTa's start after the pad id
+            return int(limit) if after is None else int(limit) - after - 1
+    return int(limit)
 
 
 def checkpoint_file(path: str, name: str, **hub: Any) -> Path | None:
@@ -179,13 +188,15 @@ def read_object(path: str, name: str, **hub: Any) -> dict[str, Any]:
 def _read_config(path: str, kwargs: dict[str, Any]) -> Any:
     hub = {k: kwargs[k] for k in ("revision", "trust_remote_code", "token") if k in kwargs}
     try:
-        return AutoConfig.from_pretrained(path, **{"trust_remote_code": False, **hub})
+        config = AutoConfig.from_pretrained(path, **{"trust_remote_code": False, **hub})
     except (OSError, ValueError) as error:
         if "trust_remote_code" in str(error):
             raise ModelError(
                 f"{path} brings code of its own; read it, then allow it with trust_remote_code"
             ) from error
         raise ModelError(f"cannot read a model at {path!r}: {reason(error)}") from error
+    check_repeatable(config)
+    return config
 
 
 def _load(path: str, config: Any, kwargs: dict[str, Any]) -> tuple[PreTrainedModel, set[str]]:

@@ -41,7 +41,7 @@ def ensure_distinct_pad(
     """
     taken = _possible_endings(tokenizer, model) | set(endings)
     before, known = tokenizer.pad_token, tokenizer.pad_token_id
-    rows = model.get_input_embeddings().num_embeddings
+    rows = _embedding_rows(model)
     lacks_row = not grow and known is not None and known >= rows
     if before is None or known in taken or lacks_row:
         tokenizer.pad_token = _spare_token(tokenizer, taken, sys.maxsize if grow else rows)
@@ -57,8 +57,16 @@ def ensure_distinct_pad(
     return f"pad token is now {tokenizer.pad_token!r} (id {tokenizer.pad_token_id}): {why}{kept}"
 
 
+def _embedding_rows(model: PreTrainedModel) -> int:
+    """Return the number of token ids that the model knows; Canine, which hashes them, takes any."""
+    try:
+        return len(model.get_input_embeddings().weight)
+    except NotImplementedError:
+        return sys.maxsize
+
+
 def _possible_endings(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> set[int]:
-    eos = model.config.get_text_config().eos_token_id
+    eos = getattr(model.config.get_text_config(), "eos_token_id", None)
     ids = {tokenizer.eos_token_id, *(eos if isinstance(eos, list) else [eos])}
     if tokenizer.chat_template is not None:
         turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]

@@ -98,7 +98,8 @@ def attend_over_trees(model: nn.Module) -> None:
     by block through the function that the model has.
 
     Raises:
-        ModelError: the attention implementation is not one that can be applied block by block.
+        ModelError: the attention implementation is not one that can be applied block by block, or
+            tokens see each other otherwise too, as in a state-space layer.
     """
     plain = unwrap(model)
     base = str(plain.config._attn_implementation)
@@ -112,10 +113,20 @@ def attend_over_trees(model: nn.Module) -> None:
     passes_on = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in takes.values())
     if "position_ids" not in takes or not passes_on:
         raise ModelError(f"{type(plain).__name__} takes no positions, or no further arguments")
+    if any(isinstance(module, nn.Conv1d) for module in plain.modules()):
+        raise ModelError(f"{type(plain).__name__} mixes neighbours outside its attention")
     name = base + SUFFIX
     AttentionInterface.register(name, partial(_attend, base))
     AttentionMaskInterface.register(name, ALL_MASK_ATTENTION_FUNCTIONS[base])
     plain.set_attn_implementation(name)
+
+
+def attend_plainly(model: nn.Module) -> None:
+    """Undo `attend_over_trees`: some classes ask for the name of their attention."""
+    plain = unwrap(model)
+    name = str(plain.config._attn_implementation)
+    if name.endswith(SUFFIX):
+        plain.set_attn_implementation(name.removesuffix(SUFFIX))
 
 
 def _attend(

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from trueward.errors import LayoutWarning, ModelError
 from trueward.models import (
     ReadOut,
-    attend_over_trees,
     class_difference,
     layout_difference,
     length_chunks,
@@ -25,6 +24,7 @@ from trueward.models import (
     read_out,
     read_trees,
     unwrap,
+    width_dependence,
 )
 from trueward.training.batch import PairBatch
 
@@ -85,7 +85,8 @@ class BatchReader:
         """Read the batch in the chosen layout."""
         if self.layout is None:
             self._check_class(model, inputs)
-            self.layout = self._choose_layout(model, inputs)
+            wide = self._depends_on_width(model, inputs)
+            self.layout = "off" if wide else self._choose_layout(model, inputs)
         return self._read(self.layout, model, inputs)
 
     def _check_class(self, model: nn.Module, inputs: PairBatch) -> None:
@@ -97,6 +98,22 @@ class BatchReader:
                         "the model would be trained on other rewards than it is used by: "
                         f"{reason or 'another rank says why'}"
                     )
+
+    def _depends_on_width(self, model: nn.Module, inputs: PairBatch) -> bool:
+        with _evaluating(model):
+            for batch in self._with_longest(inputs):
+                reason = width_dependence(
+                    model, batch["input_ids"], batch["attention_mask"], half=self.half
+                )
+                if not self.all_agree(reason is None):
+                    self.say(
+                        f"a score of {type(unwrap(model)).__name__} depends on the width of its "
+                        f"batch ({reason or 'another rank says why'}): packing is off, and "
+                        "training pads batches as TRL does; a Scorer reads each sequence as the "
+                        "class does alone"
+                    )
+                    return True
+        return False
 
     def _choose_layout(self, model: nn.Module, inputs: PairBatch) -> str:
         proofs = (self._state_difference, *([self._gradient_difference] if self.backward else []))
@@ -118,7 +135,6 @@ class BatchReader:
             for batch in self._with_longest(inputs):
                 plain, other = (self._read(name, model, batch) for name in ("off", layout))
                 reason = reason or layout_difference(plain, other, half=self.half)
-        torch.clear_autocast_cache()  # weights cast without a graph must not be used with one
         return reason
 
     def _with_longest(self, inputs: PairBatch) -> list[PairBatch]:
@@ -160,7 +176,6 @@ class BatchReader:
     def _read(self, layout: str, model: nn.Module, inputs: PairBatch) -> ReadOut:
         ids, mask = inputs["input_ids"], inputs["attention_mask"]
         if layout == "tree" and "trees" in inputs:
-            attend_over_trees(model)
             rows = inputs["trees"]
             passes = self.most(len(rows.rows)) if self.ranks > 1 else len(rows.rows)
             return read_trees(model, rows, passes=passes)
@@ -211,6 +226,7 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
     finally:
         for module, mode in modes.items():
             module.training = mode
+        torch.clear_autocast_cache()  # weights cast without a graph must not be used with one
 
 
 @contextmanager
@@ -221,7 +237,7 @@ def _without_dropout(model: nn.Module) -> Iterator[None]:
     training does; so only a model that draws outside of dropout modules stays in it.
     """
     config = unwrap(model).config.to_dict()
-    rates = [v for k, v in config.items() if k.endswith(("dropout", "_prob", "pdrop", "layerdrop"))]
+    rates = [v for k, v in config.items() if "drop" in k or "jitter" in k or k.endswith("_prob")]
     with _evaluating(model):
         if not any(isinstance(rate, float) and rate > 0 for rate in rates):
             model.train()

@@ -200,6 +200,14 @@ def fit_length(model: PreTrainedModel, args: RewardConfig, say: Say) -> None:
     args.max_length = limit
 
 
+def fit_checkpointing(model: PreTrainedModel, args: RewardConfig, say: Say) -> None:
+    """Switch gradient checkpointing off where the model's class has none."""
+    plain = unwrap(model)
+    if args.gradient_checkpointing and not plain.supports_gradient_checkpointing:
+        say(f"gradient_checkpointing is off: {type(plain).__name__} has none")
+        args.gradient_checkpointing = args.activation_checkpointing = False
+
+
 def with_head(peft_config: Any, model: Any, pooling: str, revision: str | None) -> Any:
     """Return the PEFT config with the head, and layers before it, trained and saved whole.
 

@@ -53,6 +53,7 @@ from trueward.training.prepare import (
     check_columns,
     first_row,
     first_rows,
+    fit_checkpointing,
     fit_length,
     fit_pad_token,
     fit_template,
@@ -127,6 +128,7 @@ class RewardTrainer(trl.RewardTrainer):
         adapter = peft_config is not None or hasattr(model, "peft_config")
         fit_pad_token(processing_class, model, train_dataset, args, self._say, adapter=adapter)
         fit_length(model, args, self._say)
+        fit_checkpointing(model, args, self._say)
         super().__init__(
             model,
             args,
