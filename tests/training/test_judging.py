@@ -34,10 +34,10 @@ def test_after_training_in_sixteen_bits_the_saved_model_is_judged(kind, tmp_path
         layouts.append(found := settle(*args, **kwargs))
         return found
 
-    from trueward.models import readout
+    from trueward.models import scoring
 
-    settle = readout.settle_layout
-    monkeypatch.setattr(readout, "settle_layout", watched)
+    settle = scoring.settle_layout
+    monkeypatch.setattr(scoring, "settle_layout", watched)
     judged = judge_pairs(trainer.finished_model(), pairs, 0).scalars["margin"]
     saved = load_reward_model(str(tmp_path / "rm"), dtype=torch.float32)
     alone = [score_sequences(saved, [s], pad_token_id=0, layout="padded") for s in sequences]

@@ -159,7 +159,7 @@ def test_a_layout_that_nothing_agrees_with_falls_back_to_padding(bases, tmp_path
     model = load_for_training(bases["bert"], seed=5).model
     run = train(model, tmp_path, max_steps=2)
     assert run._read.layout == "off"
-    assert sum("differ by 0.01 (limit 0.001)" in line for line in run.notices) == 1
+    assert sum("(limit 0.0001)" in line for line in run.notices) == 1
     assert head_modules(run.model)
 
 
