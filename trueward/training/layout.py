@@ -144,6 +144,8 @@ class BatchReader:
         batch = inputs if self.first is None else self.first
         with _without_dropout(model):
             plain, other = (self._gradients(name, model, batch) for name in ("off", layout))
+        if plain.shape != other.shape:
+            return "other weights have a gradient"
         error = float((other - plain).norm() / plain.norm())
         limit = HALF_GRADIENT_LIMIT if self.half else GRADIENT_LIMIT
         return None if error <= limit else f"gradients differ by {error:.2g} (limit {limit:g})"
