@@ -60,9 +60,12 @@ def ensure_distinct_pad(
 def _embedding_rows(model: PreTrainedModel) -> int:
     """Return the number of token ids that the model knows; Canine, which hashes them, takes any."""
     try:
-        return len(model.get_input_embeddings().weight)
+        table = model.get_input_embeddings()
     except NotImplementedError:
         return sys.maxsize
+    # not its weight's length: ZeRO-3 leaves none on a rank
+    rows: int = table.num_embeddings if hasattr(table, "num_embeddings") else len(table.weight)
+    return rows
 
 
 def _possible_endings(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> set[int]:
