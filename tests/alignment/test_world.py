@@ -23,6 +23,7 @@ from trueward.goldworld import (
     train_tasks,
     train_writers,
 )
+from trueward.settings import ScoreSettings
 
 
 def nats(path, texts):
@@ -82,7 +83,9 @@ def test_gold_is_the_worlds_own(settings):
 def test_the_gold_keeps_to_the_given_length(settings):
     """As the reward model itself does: an answer that is too long is cut for both alike."""
     path = settings.reward_models[0]
-    cut = replace(settings, gold=path, max_length=6, truncation="truncate_left")
+    cut = replace(
+        settings, gold=path, scoring=ScoreSettings(max_length=6, truncation="truncate_left")
+    )
     prompts, answers = ["w1 w2 w3 w4 "], ["w5 w6 w7 w8"]
     expected = load_scorers(cut)[0].score(prompts, answers)
     assert load_gold(cut)(prompts, answers) == expected
