@@ -113,6 +113,9 @@ def attend_over_trees(model: nn.Module) -> None:
     passes_on = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in takes.values())
     if "position_ids" not in takes or not passes_on:
         raise ModelError(f"{type(plain).__name__} takes no positions, or no further arguments")
+    causal = [module.is_causal for module in plain.modules() if hasattr(module, "is_causal")]
+    if causal and not any(causal):
+        raise ModelError(f"{type(plain).__name__} lets tokens see later ones")
     if any(isinstance(module, nn.Conv1d) for module in plain.modules()):
         raise ModelError(f"{type(plain).__name__} mixes neighbours outside its attention")
     name = base + SUFFIX
