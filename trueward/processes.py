@@ -235,12 +235,17 @@ def from_first(action: Callable[[], Value]) -> Value:
 
 def on_any_rank(flag: bool) -> bool:
     """Return whether the flag is set on this rank or another."""
+    return bool(most_on_ranks(int(flag)))
+
+
+def most_on_ranks(count: int) -> int:
+    """Return the largest number that any rank comes with."""
     state = PartialState()
     if state.num_processes == 1:
-        return flag
-    votes = torch.tensor(int(flag), device=state.device)
-    torch.distributed.all_reduce(votes, torch.distributed.ReduceOp.MAX)
-    return bool(votes.item())
+        return count
+    counts = torch.tensor(count, device=state.device)
+    torch.distributed.all_reduce(counts, torch.distributed.ReduceOp.MAX)
+    return int(counts.item())
 
 
 def leave_ranks() -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import torch
 import trl
+from accelerate import PartialState
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -26,6 +27,7 @@ from trueward.models import (
     unwrap,
     width_dependence,
 )
+from trueward.processes import most_on_ranks, on_any_rank
 from trueward.training.batch import PairBatch
 
 LAYOUTS = {"auto": ("tree", "chunk"), "tree": ("tree", "chunk"), "chunk": ("chunk",), "off": ()}
@@ -69,13 +71,8 @@ class BatchReader:
     """The longest pair as a batch of its own; None for a stream."""
     half: bool
     """True where the model computes in 16 bits somewhere, which widens the tolerance."""
-    ranks: int
     backward: bool
     """True where a backward pass may be tried without a step (not under DeepSpeed)."""
-    all_agree: Callable[[bool], bool]
-    """Returns whether the flag is set on every rank."""
-    most: Callable[[int], int]
-    """Returns the largest number that any rank has."""
     say: Callable[[str], None]
     """Takes a notice for the user."""
     layout: str | None = field(default=None, init=False)
@@ -93,7 +90,7 @@ class BatchReader:
         with _evaluating(model):
             for batch in self._with_longest(inputs):
                 reason = class_difference(model, batch["input_ids"], batch["attention_mask"])
-                if not self.all_agree(reason is None):
+                if on_any_rank(reason is not None):
                     raise ModelError(
                         "the model would be trained on other rewards than it is used by: "
                         f"{reason or 'another rank says why'}"
@@ -105,7 +102,7 @@ class BatchReader:
                 reason = width_dependence(
                     model, batch["input_ids"], batch["attention_mask"], half=self.half
                 )
-                if not self.all_agree(reason is None):
+                if on_any_rank(reason is not None):
                     self.say(
                         f"a score of {type(unwrap(model)).__name__} depends on the width of its "
                         f"batch ({reason or 'another rank says why'}): packing is off, and "
@@ -120,7 +117,7 @@ class BatchReader:
         for layout in LAYOUTS[self.packing]:
             for differ in proofs:
                 reason = _tried(differ, layout, model, inputs)
-                if not self.all_agree(reason is None):
+                if on_any_rank(reason is not None):
                     reason = reason or "another rank differs"
                     self.say(f"packing: {layout} does not give this model's scores ({reason})")
                     break
@@ -179,11 +176,10 @@ class BatchReader:
         ids, mask = inputs["input_ids"], inputs["attention_mask"]
         if layout == "tree" and "trees" in inputs:
             rows = inputs["trees"]
-            passes = self.most(len(rows.rows)) if self.ranks > 1 else len(rows.rows)
-            return read_trees(model, rows, passes=passes)
+            return read_trees(model, rows, passes=most_on_ranks(len(rows.rows)))
         if layout == "chunk":
             lengths = mask.sum(dim=1).tolist()
-            shared = self.ranks > 1
+            shared = PartialState().num_processes > 1
             most = SHARED_CHUNKS if shared else CHUNKS
             return read_chunks(model, ids, mask, length_chunks(lengths, most, exactly=shared))
         return read_out(model, ids, mask)

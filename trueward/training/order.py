@@ -12,10 +12,12 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import trl
+from accelerate.data_loader import SeedableRandomSampler
 from datasets import Dataset
 from jaxtyping import Int
 from numpy import ndarray
-from torch.utils.data import Sampler
+from torch.utils.data import Sampler, SequentialSampler
 
 from trueward.data.encode import shared_length
 from trueward.errors import DataError
@@ -25,6 +27,31 @@ Place: TypeAlias = tuple[int, int]
 """The number of a row, and that of the row whose prompt it borrows."""
 LENDER = "foreign_prompt"
 """The borrowed prompt's token ids, as a column of a row."""
+
+
+def training_order(rows: Any, args: trl.RewardConfig) -> Sampler[Any] | None:
+    """Return the sampler of training rows; None where transformers' own will do."""
+    strategy = args.train_sampling_strategy
+    if not isinstance(rows, BorrowingRows) and strategy != "group_by_length":
+        return None
+    if strategy == "sequential":
+        places: Sampler[Any] = SequentialSampler(rows)
+    else:
+        places = SeedableRandomSampler(rows, data_seed=args.data_seed)
+    if isinstance(rows, BorrowingRows):
+        places = BorrowingSampler(places, prompt_numbers(rows.rows), "the training data")
+        rows = rows.rows
+    if strategy != "group_by_length":
+        return places
+    pairs = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+    return SortedSteps(places, pair_lengths(rows), pairs)
+
+
+def evaluation_order(rows: Any) -> Sampler[Any]:
+    """Return the sampler of rows to evaluate, in their own order."""
+    if not isinstance(rows, BorrowingRows):
+        return SequentialSampler(rows)
+    return BorrowingSampler(SequentialSampler(rows), prompt_numbers(rows.rows), "the held-out data")
 
 
 class BorrowingSampler(Sampler[Place]):

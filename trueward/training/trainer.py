@@ -11,20 +11,17 @@ from typing import Any
 import torch
 import trl
 from accelerate import DistributedType, PartialState
-from accelerate.data_loader import SeedableRandomSampler
 from accelerate.utils import send_to_device
 from datasets import Dataset, IterableDataset
 from torch import Tensor, nn
-from torch.utils.data import SequentialSampler
 from transformers import PreTrainedTokenizerBase
 from transformers.modeling_outputs import SequenceClassifierOutput
-from trl.trainer.utils import global_then_local_main_first
 
 import trueward
-from trueward.data import Encoder, StreamReport, encode_pairs, encode_stream, to_pairs
-from trueward.errors import DataError
+from trueward.data import Encoder, StreamReport
 from trueward.models import freeze_bias, head_modules, head_name, prepare, unwrap
 from trueward.objectives import Objective
+from trueward.processes import most_on_ranks
 from trueward.results import FullCheckpointRecord
 from trueward.training.batch import (
     COLUMNS,
@@ -39,15 +36,13 @@ from trueward.training.batch import (
 )
 from trueward.training.callbacks import PROBE_PAIRS, Probe, StreamCounts
 from trueward.training.config import RewardConfig
+from trueward.training.encoding import encode_dataset, encode_lazily
 from trueward.training.layout import PROVEN_PAIRS, BatchReader, row_tokens
 from trueward.training.order import (
     LENDER,
     BorrowingRows,
-    BorrowingSampler,
-    SortedSteps,
-    pair_lengths,
-    prompt_numbers,
-    with_lent_prompts,
+    evaluation_order,
+    training_order,
 )
 from trueward.training.prepare import (
     check_columns,
@@ -167,10 +162,7 @@ class RewardTrainer(trl.RewardTrainer):
             first=self._fixed_batch(first_rows(self.train_dataset, PROVEN_PAIRS)),
             longest=self._fixed_batch(longest_pair(self.train_dataset)),
             half=bool(args.bf16 or args.fp16),
-            ranks=args.world_size,
             backward=self.accelerator.distributed_type != DistributedType.DEEPSPEED,
-            all_agree=self._all_agree,
-            most=self._most,
             say=self._say,
         )
 
@@ -196,14 +188,6 @@ class RewardTrainer(trl.RewardTrainer):
 
     def _keep(self, name: str, value: Tensor) -> None:
         self._metrics["train"][name].append(value)
-
-    def _all_agree(self, yes: bool) -> bool:
-        votes = torch.tensor([yes], device=self.args.device)
-        return bool(self.accelerator.gather(votes).all())
-
-    def _most(self, count: int) -> int:
-        counts = torch.tensor([count], device=self.args.device)
-        return int(self.accelerator.gather(counts).max())
 
     def _recheck_pad_token(self) -> None:
         """Check the pad token again, after TRL has set the chat template and encoded the data."""
@@ -233,36 +217,18 @@ class RewardTrainer(trl.RewardTrainer):
             return dataset
         encoder = Encoder(processing_class, args.max_length, args.truncation)
         if isinstance(dataset, IterableDataset):
-            counted = args.dataloader_num_workers == 0
-            encoded, columns = self._prepare_stream(dataset, encoder, dataset_name, counted=counted)
+            encoded = encode_lazily(
+                dataset, encoder, dataset_name, args, self._say, borrows=self._borrows
+            )
         else:
-            with global_then_local_main_first():  # the others find what it stores
-                pairs, pairing = to_pairs(dataset)
-                encoded, lengths = encode_pairs(pairs, encoder, num_proc=args.dataset_num_proc)
-            self._pairs = pairs if dataset_name == "train" else self._pairs
-            for report in (pairing, lengths):
-                self._say(f"{dataset_name}: {report}")
-            columns = encoded.column_names
-        encoded.info.description = "prepared_by_trueward"
+            encoded = encode_dataset(dataset, encoder, dataset_name, args, self._say)
+        encoded.rows.info.description = "prepared_by_trueward"
+        if encoded.stream is not None:
+            self._streams[dataset_name] = encoded.stream
         if dataset_name == "train":
-            check_columns(self.objective, columns)
-        return encoded
-
-    def _prepare_stream(
-        self, stream: IterableDataset, encoder: Encoder, name: str, *, counted: bool
-    ) -> tuple[IterableDataset, list[str]]:
-        encoded, report = encode_stream(stream, encoder, name)
-        first = next(iter(encoded), None)
-        if first is None:
-            raise DataError(f"{name}: no pairs left: {report}")
-        self._streams[name] = report
-        shown = "what is left out is counted as it is read, and said when training ends"
-        if not counted:
-            shown = "its counts stay in the loader's workers; dataloader_num_workers=0 shows them"
-        self._say(f"{name}: a stream of {report.form.kind}; {shown}")
-        if self._borrows:
-            encoded = IterableDataset.from_generator(partial(with_lent_prompts, encoded, name))
-        return encoded, list(first)
+            self._pairs = encoded.pairs
+            check_columns(self.objective, encoded.columns)
+        return encoded.rows
 
     def prepare(self, dataset: Dataset, name: str) -> Dataset:
         """Encode another set of pairs as the training pairs were."""
@@ -278,26 +244,11 @@ class RewardTrainer(trl.RewardTrainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         rows = self.train_dataset if train_dataset is None else train_dataset
-        strategy = self.args.train_sampling_strategy
-        if not isinstance(rows, BorrowingRows) and strategy != "group_by_length":
-            return super()._get_train_sampler(train_dataset)
-        if strategy == "sequential":
-            places: Any = SequentialSampler(rows)
-        else:
-            places = SeedableRandomSampler(rows, data_seed=self.args.data_seed)
-        places = self._borrowing(places, rows)
-        if strategy != "group_by_length":
-            return places
-        pairs = self.args.train_batch_size * self.args.gradient_accumulation_steps
-        return SortedSteps(places, pair_lengths(self.train_dataset), pairs * self.args.world_size)
+        order = training_order(rows, self.args)
+        return super()._get_train_sampler(train_dataset) if order is None else order
 
     def _get_eval_sampler(self, eval_dataset: Any) -> Any:
-        return self._borrowing(SequentialSampler(eval_dataset), eval_dataset)
-
-    def _borrowing(self, places: Any, rows: Any) -> Any:
-        if not isinstance(rows, BorrowingRows):
-            return places
-        return BorrowingSampler(places, prompt_numbers(rows.rows), "data")
+        return evaluation_order(eval_dataset)
 
     @property
     def _borrows(self) -> bool:
@@ -307,7 +258,7 @@ class RewardTrainer(trl.RewardTrainer):
         """Return a step's micro-batches, and prepare their losses."""
         batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
         if self.args.batch_tokens is not None and self.args.world_size > 1:
-            counts = [self._most(len(passes_of(batch))) for batch in batches]
+            counts = [most_on_ranks(len(passes_of(batch))) for batch in batches]
             batches = list(map(with_idle_passes, batches, counts))
         parts = parts_of(batches, self.accelerator)
         exact = self._exact and len(parts) * self.accelerator.num_processes > 1
