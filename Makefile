@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PARITY ?= .venv-parity
 TRUEWARD_DATA ?= ../shared/data
 
-.PHONY: demo test lint types layers tests families alpaca encoder parity gpu-bench clean
+.PHONY: demo test lint types layers tests families alpaca encoder parity gpu-bench deepspeed clean
 
 demo: $(VENV)/.installed  ## the main job on the embedded world: five objectives, two seeds or more
 	test ! -f runs/demo/report.html || rm -r runs/demo
@@ -39,6 +39,10 @@ encoder: $(VENV)/.installed  ## a small real pretrained encoder, for the AlpacaE
 
 parity: $(VENV)/.installed $(PARITY)/.installed  ## the official rewardbench package gives our scores
 	OMP_NUM_THREADS=1 CUDA_VISIBLE_DEVICES= $(BIN)/python tests/parity/parity.py $(abspath $(PARITY))/bin/python
+
+deepspeed: $(VENV)/.installed  ## ZeRO on two processes, which CI leaves out with deepspeed itself
+	DS_BUILD_OPS=0 $(BIN)/pip install --quiet -c constraints.txt deepspeed
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests/training/test_deepspeed.py
 
 gpu-bench: $(VENV)/.installed  ## every benchmark that an accelerator changes, with one table
 	TRUEWARD_DATA=$(TRUEWARD_DATA) $(BIN)/python benchmarks/gpu.py --out runs/gpu-bench
