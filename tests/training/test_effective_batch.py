@@ -44,14 +44,14 @@ def launched(request, base, tmp_path_factory):
 def one_big_batch(base, objective, prepared):
     """Losses, gradients and state of the steps by autograd alone, without a trainer.
 
-    The first pair of the order borrows the second one's prompt and the second the first one's, …
+    Each pair borrows the prompt of the next one, and the last that of the first.
     """
     model = load_for_training(base, seed=5).model
     state, losses, gradients = {}, [], []
     built = trueward.objective(objective)
     pairs = [row["chosen_ids"] for row in prepared]
     cuts = [row["prompt_length"] for row in prepared]
-    lenders = [i ^ 1 if i ^ 1 < len(pairs) else 0 for i in range(len(pairs))]
+    lenders = [(i + 1) % len(pairs) for i in range(len(pairs))]
     foreign = [pairs[j][: cuts[j]] + pairs[i][cuts[i] :] for i, j in enumerate(lenders)]
     for begin in range(0, effective_batch.PAIRS, effective_batch.A_STEP):
         rows = prepared[begin : begin + effective_batch.A_STEP]

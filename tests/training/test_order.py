@@ -30,10 +30,10 @@ def lent(prompts, order):
     return [row["foreign_prompt"] for row in BorrowingRows(data).__getitems__(places)]
 
 
-def test_neighbours_lend_each_other_their_prompts():
+def test_the_next_pair_lends_its_prompt():
     prompts = [[1], [2, 2], [3], [4]]
-    assert lent(prompts, [0, 1, 2, 3]) == [[2, 2], [1], [4], [3]]
-    assert lent(prompts, [3, 1, 0, 2]) == [[2, 2], [4], [3], [1]]
+    assert lent(prompts, [0, 1, 2, 3]) == [[2, 2], [3], [4], [1]]
+    assert lent(prompts, [3, 1, 0, 2]) == [[2, 2], [1], [3], [4]]
 
 
 def test_a_neighbour_with_the_same_prompt_lends_nothing():

@@ -57,11 +57,9 @@ def evaluation_order(rows: Any) -> Sampler[Any]:
 class BorrowingSampler(Sampler[Place]):
     """Numbers the rows as another sampler does, each with a row of another prompt to borrow from.
 
-    The first and the second row of the order lend each other their prompts, the third and the
-    fourth, and so on; where the two prompts are the same, or a row is left over, the lender is the
-    next row in the order that has another prompt. So it depends on the order alone, not on the
-    pairs a device, the accumulation or the ranks; and where a batch holds both rows, a lent prompt
-    costs no tokens of its own.
+    The lender is the next row in the order that has another prompt; after the last row comes the
+    first. So it depends on the order alone, not on the pairs a device, the accumulation or the
+    ranks; and where a batch holds both rows, a lent prompt costs no tokens of its own.
 
     Args:
         rows: another sampler, over the rows that `prompts` numbers.
@@ -90,8 +88,7 @@ class BorrowingSampler(Sampler[Place]):
 
     def _lender(self, order: Int[ndarray, " rows"], place: int) -> int:
         own = self.prompts[order[place]]
-        steps = range(place + 1, place + len(order))
-        for other in (place ^ 1, *steps) if (place ^ 1) < len(order) else steps:
+        for other in range(place + 1, place + len(order)):
             row = int(order[other % len(order)])
             if self.prompts[row] != own:
                 return row
@@ -149,27 +146,24 @@ class BorrowingRows:
 
 
 def with_lent_prompts(rows: Iterable[Row], name: str) -> Iterator[Row]:
-    """Yield the rows of a stream in order, each with a prompt of its own surroundings.
+    """Yield the rows of a stream in order, each with the prompt of the next that has another one.
 
-    A row waits for the next one that has another prompt, and the two lend each other theirs; at the
-    end of the stream the lender is an earlier row.
+    At the end of the stream the lender is an earlier row.
 
     Raises:
         DataError: all rows have the same prompt.
     """
     waiting: list[Row] = []
-    known: list[list[int]] = []
+    before: list[int] = []
     for row in rows:
+        own, newest = prompt_of(waiting[0]) if waiting else None, prompt_of(row)
+        if own is not None and own != newest:
+            yield from ({**one, LENDER: newest} for one in waiting)
+            waiting, before = [], own
         waiting.append(row)
-        first, newest = prompt_of(waiting[0]), prompt_of(row)
-        if first != newest:
-            yield from ({**one, LENDER: newest} for one in waiting[:-1])
-            yield {**row, LENDER: first}
-            waiting, known = [], [first, newest]
-    if waiting and not known:
+    if waiting and not before:
         raise _one_prompt(name, len(waiting))
-    for row in waiting:
-        yield {**row, LENDER: next(prompt for prompt in known if prompt != prompt_of(row))}
+    yield from ({**row, LENDER: before} for row in waiting)
 
 
 def _one_prompt(name: str, pairs: int) -> DataError:

@@ -8,8 +8,8 @@ from trueward.types import PairScores
 class PromptContrast(Penalty):
     """The chosen response must score higher under its own prompt than under another.
 
-    `foreign` is the reward r(xⱼ, y⁺ᵢ) of each chosen response under another prompt xⱼ, that of its
-    neighbour in the shuffled data, so that it does not depend on how a step is cut. A pair without
+    `foreign` is the reward r(xⱼ, y⁺ᵢ) of each chosen response under another prompt xⱼ, that of the
+    next pair in the shuffled data, so that it does not depend on how a step is cut. A pair without
     another prompt passes its own chosen reward: it adds the constant weight·log 2 / b and no
     gradient. Metrics: `contrast_accuracy`, the share of chosen responses that score higher under
     their own prompt, and in training `foreign_responses`, their number in a step.
