@@ -120,6 +120,19 @@ def test_what_training_recorded_counts_where_nothing_else_is_said(checkpoints, t
         Scorer.from_pretrained(path, device="cpu").score(["w1 w2 w3 w4 "], ["w5 w6"])
 
 
+def test_a_pad_token_of_number_zero_is_one(tmp_path):
+    """The tokenizer beside it pads with EOS, as many a published one does."""
+    path = tiny_models.save_base(tiny_models.DECODERS["llama"], str(tmp_path))
+    model = load_for_training(path, seed=1).model.eval()
+    assert model.config.pad_token_id == 0
+    scorer = Scorer(model, tiny_data.tokenizer(pad="<eos>"))
+    ids = scorer.encode("w1 w2 ", "w3 w4")
+    assert ids[-1] == model.config.eos_token_id
+    with torch.no_grad():
+        alone = model(input_ids=torch.tensor([ids])).logits[0, 0]
+    assert scorer.score(["w1 w2 "], ["w3 w4"]) == pytest.approx([float(alone)], abs=1e-5)
+
+
 def test_a_checkpoint_whose_pad_is_eos_is_read_as_its_class_reads_it(tmp_path):
     tokenizer = tiny_data.tokenizer(pad="<eos>")
     path = save(tmp_path, "llama", tokenizer)

@@ -2,7 +2,9 @@
 
 import json
 import math
+import os
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -97,7 +99,7 @@ def write_json(document: Mapping[str, Any], path: Path | str) -> None:
 def write_text(text: str, path: Path | str) -> None:
     """Write a text file aside and rename it into place."""
     target = Path(path)
-    aside = target.with_name(target.name + ".part")
+    aside = target.with_name(f"{target.name}.{os.getpid()}-{threading.get_ident()}.part")
     aside.write_text(text, encoding="utf-8")
     aside.replace(target)
 

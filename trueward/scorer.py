@@ -91,7 +91,8 @@ class Scorer:
         self.text = tokenizer.chat_template is None if text is None else text
         config = plain.config.get_text_config()
         self._class_pad = getattr(config, "pad_token_id", None)
-        self._pad = self._class_pad or tokenizer.pad_token_id or 0
+        pad = tokenizer.pad_token_id or 0
+        self._pad: int = pad if self._class_pad is None else self._class_pad
         config.pad_token_id = self._pad  # without one the class refuses more than one sequence
         self._layout, self._proven = "", 0  # the layout holds for sequences of so many tokens
 

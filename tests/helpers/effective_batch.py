@@ -8,6 +8,7 @@ Thirteen pairs, eight a step: the second step has five, so every layout ends une
 import os
 import signal
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -116,7 +117,17 @@ def shard(built):
         transformer_cls_names_to_wrap=["LlamaDecoderLayer"],
     )
     built.is_fsdp_enabled = True
+    built.accelerator.no_sync = without_gradient_sync  # accelerate's own, for FSDP2
     built.add_callback(SumThenDivide())
+
+
+@contextmanager
+def without_gradient_sync(model):
+    model.set_requires_gradient_sync(False)
+    try:
+        yield
+    finally:
+        model.set_requires_gradient_sync(True)
 
 
 class Dies(TrainerCallback):
@@ -169,6 +180,8 @@ def main(base, out, kind):
         if kind == "fsdp":
             shard(built)
         found[objective, "passes"] = run(built)
+        evaluation = built.evaluate(built.train_dataset)
+        found[objective, "evaluation"] = evaluation["eval_mean_reward"]
     if kind == "ddp":
         stream = data().to_iterable_dataset()
         built = trainer(base, out, "bt", 1, ranks, train_dataset=stream, max_steps=1)

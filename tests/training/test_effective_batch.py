@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from helpers import effective_batch, tiny_models
@@ -111,8 +112,11 @@ def test_ranks_whose_batches_are_cut_give_the_gradient_of_one_batch(
 ):
     prepared = effective_batch.trainer(base, tmp_path, objective, 1, ranks=1).train_dataset
     expected = one_big_batch(base, objective, prepared)
+    whole = effective_batch.trainer(base, tmp_path, objective, 1, 1)
+    expected_evaluation = whole.evaluate(whole.train_dataset)["eval_mean_reward"]
     for saved in launched:
         check(saved[objective, "passes"], expected)
+        assert saved[objective, "evaluation"] == pytest.approx(expected_evaluation, abs=1e-5)
 
 
 @pytest.mark.slow
@@ -187,7 +191,7 @@ def test_passes_of_few_tokens_change_nothing(base, tmp_path, objective, accumula
         widths.append(int(inputs["attention_mask"].sum()))
         return read(model, inputs)
 
-    watched.layout = None
+    watched.prove = read.prove
     built._read = watched
     check(effective_batch.run(built), one_big_batch(base, objective, built.train_dataset))
     pairs = [len(a) + len(b) for a, b in zip(*(built.train_dataset[s] for s in SIDES), strict=True)]
@@ -196,7 +200,7 @@ def test_passes_of_few_tokens_change_nothing(base, tmp_path, objective, accumula
 
 
 def test_evaluation_in_passes_is_that_of_the_whole(base, tmp_path):
-    found = []
+    found, predictions = [], []
     for tokens in (None, 60):
         built = effective_batch.trainer(
             base,
@@ -207,6 +211,8 @@ def test_evaluation_in_passes_is_that_of_the_whole(base, tmp_path):
             batch_tokens=tokens,
         )
         found.append(built.evaluate(built.train_dataset))
+        predictions.append(built.predict(built.train_dataset).predictions)
+    assert np.allclose(*predictions, atol=1e-5)  # in the order of the rows
     for name in ("eval_loss", "eval_accuracy", "eval_contrast_accuracy", "eval_mean_reward"):
         assert found[1][name] == pytest.approx(found[0][name], rel=1e-5), name
 

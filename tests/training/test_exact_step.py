@@ -41,6 +41,7 @@ def watched(built):
         reads.append((found.rewards.detach().clone(), found.rewards.requires_grad))
         return found
 
+    read.prove = inner.prove
     built._read = read
     return reads
 

@@ -111,6 +111,22 @@ def test_a_test_split_is_held_out_beside_a_share_of_the_others(tmp_path):
     )
 
 
+def test_prompts_of_one_test_split_are_taken_from_the_others(tmp_path):
+    from datasets import DatasetDict
+
+    DatasetDict(train=pairs("s", 50, 500), test=pairs("t", 7, 96)).save_to_disk(tmp_path / "s")
+    a = write(tmp_path, "a.jsonl", pairs("a", 100))
+    data = job_data(script([str(tmp_path / "s"), a]), seed=0)
+    assert not set(data.train["prompt"]) & set(data.held_out["prompt"])
+    assert "4 training pairs left out, whose prompts are in a test split" in data.notices
+
+
+def test_one_prompt_alone_cannot_be_held_out(tmp_path):
+    rows = pairs("a", 5).map(lambda row: {"prompt": "same "})
+    with pytest.raises(DataError, match="all 5 pairs have one prompt, so none can be held out"):
+        job_data(script(write(tmp_path, "a.jsonl", rows)), seed=0)
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

@@ -1,5 +1,6 @@
 """Packed training against padded training, and the proof that chooses between layouts."""
 
+from contextlib import ExitStack
 from itertools import chain, pairwise
 
 import numpy as np
@@ -8,11 +9,13 @@ import torch
 from helpers import tiny_data, tiny_models
 from peft import LoraConfig
 from transformers import BloomConfig, GPTNeoConfig
+from trl.trainer.reward_trainer import DataCollatorForPreference
 
-from trueward.errors import LayoutWarning
+from trueward.errors import LayoutWarning, ObjectiveError
 from trueward.models import (
     ReadOut,
     head_modules,
+    layout_difference,
     length_chunks,
     load_for_training,
     read_trees,
@@ -166,8 +169,18 @@ def test_a_layout_that_nothing_agrees_with_falls_back_to_padding(bases, tmp_path
 def broken(kind):
     """Trees whose states are right and whose gradients are not, or that fail in one pass."""
 
+    def fail(*_):
+        raise RuntimeError("no kernel for this")
+
+    def watch(_module, _args, output):
+        if output.requires_grad:
+            output.register_hook(fail)
+
     def read(model, trees, **settings):
-        found = read_trees(model, trees, **settings)
+        with ExitStack() as hooks:
+            if kind == "midway":
+                hooks.callback(model.model.layers[0].register_forward_hook(watch).remove)
+            found = read_trees(model, trees, **settings)
         if kind == "forward" or (kind == "backward" and found.hidden.requires_grad):
             raise RuntimeError("no kernel for this")
         return ReadOut(2 * found.rewards - found.rewards.detach(), found.hidden)
@@ -183,15 +196,50 @@ def test_gradients_that_differ_are_found_out(bases, tmp_path, monkeypatch):
     assert [n for n in run.notices if n.startswith("packing: tree") and "gradients differ" in n]
 
 
-@pytest.mark.parametrize("kind", ["forward", "backward"])
+@pytest.mark.parametrize("kind", ["forward", "backward", "midway"])
 def test_code_that_fails_is_warned_of_and_training_goes_on(kind, bases, tmp_path, monkeypatch):
     monkeypatch.setattr(layout, "read_trees", broken(kind))
     model = load_for_training(bases["qwen2"], seed=5).model
     said = "tree fails with Qwen2ForSequenceClassification .RuntimeError: no kernel for this"
     with pytest.warns(LayoutWarning, match=said):
         run = train(model, tmp_path, max_steps=2)
+    plain = load_for_training(bases["qwen2"], seed=5).model
+    same_course(run, train(plain, tmp_path / "off", max_steps=2, packing="off"), "chunk")
+
+
+def test_what_does_not_fit_is_no_fault(bases, tmp_path, monkeypatch):
+    def full(model, trees, **settings):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(layout, "read_trees", full)
+    run = train(load_for_training(bases["qwen2"], seed=5).model, tmp_path, max_steps=1)
     assert run._read.layout == "chunk"
-    assert len(run.losses) == 2
+    assert any("it does not fit into memory" in line for line in run.notices)
+
+
+def test_products_in_tf32_widen_the_tolerance():
+    """However it was asked for; transformers asks by the newer of torch's two ways."""
+    states = torch.randn(4, 8)
+    plain, near = ReadOut(states[:, 0], states), ReadOut(states[:, 0], states * 1.002)
+    assert layout_difference(plain, near, half=False)
+    before = torch.backends.fp32_precision
+    try:
+        torch.backends.fp32_precision = "tf32"
+        assert layout_difference(plain, near, half=False) is None
+    finally:
+        torch.backends.fp32_precision = before
+
+
+def test_contrast_with_another_collator_is_refused(bases, tmp_path):
+    with pytest.raises(ObjectiveError, match="'contrast' reads responses under other prompts"):
+        RewardTrainer(
+            load_for_training(bases["qwen2"], seed=5).model,
+            RewardConfig(str(tmp_path), **SETTINGS),
+            data_collator=DataCollatorForPreference(pad_token_id=0),
+            train_dataset=data(),
+            processing_class=tiny_data.tokenizer(),
+            objective="contrast",
+        )
 
 
 def test_the_proof_leaves_modes_and_gradients_as_they_were(bases, tmp_path):

@@ -110,6 +110,18 @@ def test_contrast_lends_prompts_within_a_stream(base, tmp_path):
     assert 0 <= run.state.log_history[0]["contrast_accuracy"] <= 1
 
 
+@pytest.mark.parametrize("objective", ["bt", "contrast"])
+def test_a_shuffled_stream_is_drawn_anew_each_epoch(base, tmp_path, objective):
+    stream = IterableDataset.from_generator(rows).shuffle(seed=1, buffer_size=40)
+    dataset = trainer(base, tmp_path, stream, objective).train_dataset
+    orders = []
+    for epoch in (0, 1):
+        dataset.set_epoch(epoch)
+        orders.append([tuple(row["chosen_ids"]) for row in dataset])
+    assert orders[0] != orders[1]
+    assert sorted(orders[0]) == sorted(orders[1])
+
+
 def test_workers_read_a_stream_and_keep_its_counts(base, tmp_path):
     run = trainer(
         base, tmp_path, IterableDataset.from_generator(rows), max_steps=2, dataloader_num_workers=1

@@ -349,3 +349,21 @@ def test_bf16_is_off_without_an_accelerator(tmp_path):
     if torch.accelerator.is_available():
         pytest.skip("an accelerator is there")
     assert RewardConfig(str(tmp_path)).bf16 is False
+
+
+def test_pairs_that_were_encoded_for_another_trainer_keep_to_this_ones_length(base, tmp_path):
+    def prepared(rows, length):
+        return RewardTrainer(
+            load_for_training(base, seed=5).model,
+            RewardConfig(str(tmp_path), max_length=length, use_cpu=True, report_to="none"),
+            train_dataset=rows,
+            processing_class=tiny_data.tokenizer(),
+        ).train_dataset
+
+    encoded = prepared(tiny_data.pairs(20), 40)
+    kept = prepared(encoded, 12)
+    sides = zip(encoded["chosen_ids"], encoded["rejected_ids"], strict=True)
+    short = [i for i, pair in enumerate(sides) if max(map(len, pair)) <= 12]
+    assert 0 < len(short) < len(encoded)
+    assert kept["chosen_ids"][:] == [encoded["chosen_ids"][i] for i in short]
+    assert kept["prompt_length"][:] == [encoded["prompt_length"][i] for i in short]

@@ -257,8 +257,8 @@ def layout_difference(plain: ReadOut, other: ReadOut, *, half: bool) -> str | No
     before, after = plain.hidden.float(), other.hidden.float()
     error = (after - before).norm(dim=-1)
     scale = before.norm(dim=-1)
-    coarse = half or torch.get_float32_matmul_precision() != "highest"
-    if coarse or plain.hidden.dtype.itemsize == 2:
+    kinds = {getattr(b, "fp32_precision", "") for b in (torch.backends, torch.backends.cuda.matmul)}
+    if half or not kinds.isdisjoint({"tf32", "bf16"}) or plain.hidden.dtype.itemsize == 2:
         worst, limit = float((error / scale).max()), HALF_TOLERANCE
     else:
         spread = (before - before.mean(dim=0)).norm(dim=-1).max()

@@ -1,6 +1,6 @@
 """Batches: pairs collated, cut into passes of so many tokens, scored and measured."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Literal, TypedDict
 
@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from trueward.models import ReadOut, TreeRows, head_norm, pad_right, plan_rows
+from trueward.processes import most_on_ranks
 from trueward.training.order import LENDER, prompt_length, prompt_of
 from trueward.types import PairScores, Row
 
@@ -49,7 +50,7 @@ class PairCollator:
     row_tokens: int | None = None
     """Most tokens of a row of trees, which is a forward pass; None for one row."""
     batch_tokens: int | None = None
-    """Most tokens of the sequences of a pass, without padding; a longer pair goes alone."""
+    """Most tokens of a pass, with its padding; a longer pair goes alone."""
 
     def __call__(self, rows: Sequence[Row]) -> PairBatch:
         """Return the rows' token ids, mask and columns."""
@@ -65,18 +66,16 @@ class PairCollator:
 
     def _cut(self, sequences: Sequence[Sequence[list[int]]]) -> list[list[int]]:
         """Return the places of pairs in passes, the longest pairs first."""
-        lengths = [sum(map(len, pair)) for pair in sequences]
-        limit = self.batch_tokens
-        if limit is None:
-            return [[*range(len(lengths))]]
+        widths = [max(map(len, pair)) for pair in sequences]
+        if self.batch_tokens is None:
+            return [[*range(len(widths))]]
+        sides = len(sequences[0])
         cuts: list[list[int]] = []
-        tokens = limit
-        for place in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-            if tokens + lengths[place] > limit:
-                cuts.append([])
-                tokens = 0
-            cuts[-1].append(place)
-            tokens += lengths[place]
+        for place in sorted(range(len(widths)), key=lambda i: -widths[i]):
+            if cuts and (len(cuts[-1]) + 1) * sides * widths[cuts[-1][0]] <= self.batch_tokens:
+                cuts[-1].append(place)
+            else:
+                cuts.append([place])
         return cuts
 
     def _collated(
@@ -133,10 +132,19 @@ def places(batch: PairBatch) -> Sequence[int]:
     return batch.get("place", range(len(batch["input_ids"]) // 2))
 
 
-def joined_scores(parts: Sequence[PairScores]) -> PairScores:
-    """Return the scores of several batches as those of one."""
+def read_passes(
+    read: Callable[[PairBatch], ReadOut], batch: PairBatch, *, foreign: bool
+) -> PairScores:
+    """Return the scores of a batch, read pass by pass, in the order of its pairs.
+
+    Every rank must come here, as all make as many passes.
+    """
+    passes = passes_of(with_idle_passes(batch, most_on_ranks(len(passes_of(batch)))))
+    parts = [pair_scores(read(one), one, foreign=foreign) for one in passes]
+    place = [place for one in passes for place in places(one)]
+    order = sorted(range(len(place)), key=lambda i: place[i])[: len(places(batch))]
     named = {f.name: [getattr(part, f.name) for part in parts] for f in fields(PairScores)}
-    there: dict[str, Any] = {n: torch.cat(v) for n, v in named.items() if v[0] is not None}
+    there: dict[str, Any] = {n: torch.cat(v)[order] for n, v in named.items() if v[0] is not None}
     return PairScores(**there)
 
 

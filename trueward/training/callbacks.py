@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -14,7 +15,7 @@ from trueward.data import StreamReport
 from trueward.diagnostics import effective_rank
 from trueward.models import ReadOut
 from trueward.processes import on_any_rank
-from trueward.training.batch import PairBatch, batch_metrics, pair_columns, pair_scores
+from trueward.training.batch import PairBatch, batch_metrics, pair_columns, read_passes
 
 PROBE_PAIRS = 32
 """Pairs of the probe; every 50 steps of 16 pairs they cost about 1 % of training."""
@@ -62,11 +63,13 @@ def probe(model: nn.Module, batch: PairBatch, read: Read) -> dict[str, Tensor]:
     """Return each metric of the model in evaluation mode, as a tensor of one number."""
     was_training = model.training
     model.eval()
-    out = read(model, batch)
+    scores = read_passes(partial(read, model), batch, foreign=False)
     model.train(was_training)
-    metrics = batch_metrics(pair_columns(pair_scores(out, batch, foreign=False)), model)
+    metrics = batch_metrics(pair_columns(scores), model)
     means = {name: metrics[name].mean().reshape(1) for name in LOGGED if name in metrics}
-    hidden = out.hidden.float().cpu()
+    assert scores.chosen_hidden is not None
+    assert scores.rejected_hidden is not None
+    hidden = torch.cat([scores.chosen_hidden, scores.rejected_hidden]).float().cpu()
     rank = effective_rank(hidden.numpy()) if hidden.isfinite().all() else torch.nan
     return {**means, "effective_rank": torch.tensor([rank], dtype=torch.float32)}
 

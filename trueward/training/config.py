@@ -52,8 +52,8 @@ class RewardConfig(trl.RewardConfig):
     batch_tokens: int | None = field(
         default=None,
         metadata={
-            "help": "Most tokens that go through the model at once; a micro-batch with more is cut "
-            "by length, with the same gradient."
+            "help": "Most tokens that go through the model at once, padding counted; a micro-batch "
+            "with more is cut by length, with the same gradient."
         },
     )
     probe_steps: int = field(

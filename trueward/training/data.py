@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import trl
 from datasets import Dataset, concatenate_datasets
-from jaxtyping import Bool
+from jaxtyping import Bool, UInt
 from numpy import ndarray
 
 from trueward.data import PairingReport, load_rows, to_pairs
 from trueward.data.mixture import Source, drawn, joined, labels_of, sources_of
-from trueward.errors import InputError, MissingSplitError
+from trueward.errors import DataError, InputError, MissingSplitError
 from trueward.goldworld import WorldConfig, build_scenarios
 from trueward.results import TrainSource
 from trueward.types import Scenarios
@@ -77,6 +77,11 @@ def job_data(script: trl.ScriptArguments, seed: int) -> JobData:
     if part.test is not None:
         return JobData(part.pairs, part.test, part.notices)
     kept, apart = _hold_out(part.pairs, np.ones(len(part.pairs), dtype=bool), seed)
+    if not len(apart):
+        raise DataError(
+            f"{part.source.name}: all {len(kept)} pairs have one prompt, so none can be held out; "
+            "give more prompts, or a test split"
+        )
     return JobData(kept, apart, (*part.notices, _held_out_note(part.source, len(apart))))
 
 
@@ -105,6 +110,8 @@ def _mixture(parts: list[_Part], seed: int) -> JobData:
     whole, lost = joined([*zip(labels, (part.pairs for part in parts), strict=True), *tests])
     count = sum(len(part.pairs) for part in parts)
     pairs, test = whole.select(range(count)), whole.select([*range(count, len(whole))])
+    outside = ~np.isin(_prompts(pairs), _prompts(test))
+    pairs, repeated = pairs.select(np.flatnonzero(outside)), int((~outside).sum())
     tested = [label for label, _ in tests]
     kept, apart = _hold_out(pairs, ~np.isin(labels_of(pairs), tested), seed)
     held_out = concatenate_datasets([test, apart])
@@ -119,6 +126,8 @@ def _mixture(parts: list[_Part], seed: int) -> JobData:
     if len(apart):
         untested = next(part.source for part in parts if part.test is None)
         notices.append(_held_out_note(untested, len(apart)))
+    if repeated:
+        notices.append(f"{repeated} training pairs left out, whose prompts are in a test split")
     if lost:
         notices.append(f"columns that not all data sets have are left out: {', '.join(lost)}")
     sources = tuple(_counts(part) for part in parts)
@@ -154,8 +163,7 @@ def _hold_out(pairs: Dataset, among: Bool[ndarray, " pairs"], seed: int) -> tupl
     """Hold pairs among some out, and take their prompts from all, so that none is on both sides."""
     if not among.any():
         return pairs, pairs.select([])
-    column = "prompt" if "prompt" in pairs.column_names else "chosen_ids"
-    prompts = np.fromiter(map(_digest, pairs[column]), dtype=np.uint64, count=len(pairs))
+    prompts = _prompts(pairs)
     found, first, counts = np.unique(prompts[among], return_index=True, return_counts=True)
     order = np.argsort(first).tolist()  # as they come
     random.Random(seed).shuffle(order)
@@ -163,6 +171,11 @@ def _hold_out(pairs: Dataset, among: Bool[ndarray, " pairs"], seed: int) -> tupl
     before = np.cumsum(counts[order]) - counts[order]
     apart = np.isin(prompts, found[np.array(order)[:-1][before[:-1] < size]])
     return pairs.select(np.flatnonzero(~apart)), pairs.select(np.flatnonzero(apart & among))
+
+
+def _prompts(pairs: Dataset) -> UInt[ndarray, " pairs"]:
+    column = "prompt" if "prompt" in pairs.column_names else "chosen_ids"
+    return np.fromiter(map(_digest, pairs[column]), dtype=np.uint64, count=len(pairs))
 
 
 def _digest(prompt: object) -> int:

@@ -65,5 +65,7 @@ def encode_lazily(
         shown = "its counts stay in the loader's workers; dataloader_num_workers=0 shows them"
     say(f"{name}: a stream of {report.form.kind}; {shown}")
     if borrows:
-        encoded = IterableDataset.from_generator(partial(with_lent_prompts, encoded, name))
+        inner = encoded
+        encoded = IterableDataset.from_generator(partial(with_lent_prompts, inner, name))
+        vars(encoded)["set_epoch"] = inner.set_epoch  # a shuffled stream is drawn anew each epoch
     return Encoded(encoded, list(first), stream=report)

@@ -80,11 +80,18 @@ class BatchReader:
 
     def __call__(self, model: nn.Module, inputs: PairBatch) -> ReadOut:
         """Read the batch in the chosen layout."""
+        return self._read(self.prove(model, inputs), model, inputs)
+
+    def prove(self, model: nn.Module, inputs: PairBatch) -> str:
+        """Return the layout, proven on the first call.
+
+        In training that must not be within a `no_sync`, which holds gradients back.
+        """
         if self.layout is None:
             self._check_class(model, inputs)
             wide = self._depends_on_width(model, inputs)
             self.layout = "off" if wide else self._choose_layout(model, inputs)
-        return self._read(self.layout, model, inputs)
+        return self.layout
 
     def _check_class(self, model: nn.Module, inputs: PairBatch) -> None:
         with _evaluating(model):
@@ -154,17 +161,20 @@ class BatchReader:
         Where gradients differ by Δ, these differ by ‖Δ‖ in the mean over signs. The gradient is
         of a fixed random mix of rewards and hidden states.
         """
-        read = self._read(layout, model, batch)
-        mix = sum(
-            (values.float() * _signs(values.numel(), values).view_as(values)).sum()
-            / values[0].numel() ** 0.5
-            for values in (read.rewards, read.hidden)
-        )
-        assert isinstance(mix, Tensor)
-        mix.backward()
+        try:
+            read = self._read(layout, model, batch)
+            mix = sum(
+                (values.float() * _signs(values.numel(), values).view_as(values)).sum()
+                / values[0].numel() ** 0.5
+                for values in (read.rewards, read.hidden)
+            )
+            assert isinstance(mix, Tensor)
+            mix.backward()
+        finally:  # a pass that fails leaves gradients too
+            gradients = [parameter.grad for parameter in model.parameters()]
+            model.zero_grad(set_to_none=True)
         sums = []
-        for parameter in model.parameters():
-            gradient, parameter.grad = parameter.grad, None
+        for gradient in gradients:
             if gradient is not None:
                 local = gradient.to_local() if hasattr(gradient, "to_local") else gradient
                 if local.numel():  # a rank's shard may be empty
@@ -196,6 +206,8 @@ def _tried(
         return differ(layout, model, inputs)
     except ModelError as error:
         return str(error)
+    except torch.OutOfMemoryError:
+        return "it does not fit into memory"
     except Exception as error:  # noqa: BLE001 (whatever a foreign model's code raises)
         line = (str(error).splitlines() or [""])[0][:200]
         failure = f"{type(error).__name__}: {line}"

@@ -19,6 +19,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 import trueward
 from trueward.data import Encoder, StreamReport
+from trueward.errors import ObjectiveError
 from trueward.models import freeze_bias, head_modules, head_name, prepare, unwrap
 from trueward.objectives import Objective
 from trueward.processes import most_on_ranks
@@ -28,10 +29,10 @@ from trueward.training.batch import (
     PairBatch,
     PairCollator,
     batch_metrics,
-    joined_scores,
     pair_columns,
     pair_scores,
     passes_of,
+    read_passes,
     with_idle_passes,
 )
 from trueward.training.callbacks import PROBE_PAIRS, Probe, StreamCounts
@@ -157,9 +158,16 @@ class RewardTrainer(trl.RewardTrainer):
 
     def _reader(self) -> BatchReader:
         args, own = self.args, isinstance(self.data_collator, PairCollator)
+        if self._borrows and not own:
+            raise ObjectiveError(
+                f"objective {str(self.objective)!r} reads responses under other prompts, which "
+                f"{type(self.data_collator).__name__} leaves out; train it without a data_collator"
+            )
+        pairs = min(PROVEN_PAIRS, args.train_batch_size)  # no more than training itself holds
+        first = self._fixed_batch(first_rows(self.train_dataset, pairs))
         return BatchReader(
             packing=args.packing if own else "off",
-            first=self._fixed_batch(first_rows(self.train_dataset, PROVEN_PAIRS)),
+            first=passes_of(first)[-1] if first else None,
             longest=self._fixed_batch(longest_pair(self.train_dataset)),
             half=bool(args.bf16 or args.fp16),
             backward=self.accelerator.distributed_type != DistributedType.DEEPSPEED,
@@ -177,9 +185,7 @@ class RewardTrainer(trl.RewardTrainer):
         """Return rows as one batch on the device; None without rows or with another collator."""
         if not rows or not isinstance(self.data_collator, PairCollator):
             return None
-        batch: PairBatch = self._prepare_inputs(
-            replace(self.data_collator, batch_tokens=None)(rows)
-        )
+        batch: PairBatch = self._prepare_inputs(self.data_collator(rows))
         return batch
 
     def _prepare_input(self, data: Any) -> Any:
@@ -213,8 +219,6 @@ class RewardTrainer(trl.RewardTrainer):
     def _prepare_dataset(
         self, dataset: Any, processing_class: Any, args: RewardConfig, dataset_name: str
     ) -> Any:
-        if "prepared_by_trueward" in (dataset.info.description or ""):
-            return dataset
         encoder = Encoder(processing_class, args.max_length, args.truncation)
         if isinstance(dataset, IterableDataset):
             encoded = encode_lazily(
@@ -222,7 +226,6 @@ class RewardTrainer(trl.RewardTrainer):
             )
         else:
             encoded = encode_dataset(dataset, encoder, dataset_name, args, self._say)
-        encoded.rows.info.description = "prepared_by_trueward"
         if encoded.stream is not None:
             self._streams[dataset_name] = encoded.stream
         if dataset_name == "train":
@@ -260,6 +263,8 @@ class RewardTrainer(trl.RewardTrainer):
         if self.args.batch_tokens is not None and self.args.world_size > 1:
             counts = [most_on_ranks(len(passes_of(batch))) for batch in batches]
             batches = list(map(with_idle_passes, batches, counts))
+        if batches:
+            self._read.prove(self.model_wrapped, self._prepare_inputs(passes_of(batches[0])[0]))
         parts = parts_of(batches, self.accelerator)
         exact = self._exact and len(parts) * self.accelerator.num_processes > 1
         step = (ExactStep if exact else SharedStep)(
@@ -299,7 +304,7 @@ class RewardTrainer(trl.RewardTrainer):
         if self.model.training:
             assert self._losses is not None
             return next(self._losses)
-        scores = joined_scores([self._scores(model, one) for one in passes_of(inputs)])
+        scores = read_passes(partial(self._read, model), inputs, foreign=self._borrows)
         out = self.objective(scores, self.objective_state)
         rows = self.accelerator.gather_for_metrics(pair_columns(scores))
         self._record("eval", rows, [out])
