@@ -200,7 +200,7 @@ def _fit_tokenized(rows: Mapping[str, list[Any]], encoder: Encoder) -> dict[str,
     sides = zip(rows["chosen_ids"], rows["rejected_ids"], strict=True)
     known = rows.get(PROMPT)
     fitted = _columns(
-        _fitted(a, b, shared_length(a, b) if known is None else known[i], encoder)
+        _fitted(a, b, min(shared_length(a, b), len(a) if known is None else known[i]), encoder)
         for i, (a, b) in enumerate(sides)
     )
     return {key: values for key, values in fitted.items() if key != PROMPT or known is not None}

@@ -144,7 +144,8 @@ def _pair_form(rows: Dataset, roles: Mapping[str, str], name: str) -> Form | Non
     if ids is not None:
         masks = tuple(column.replace("input_ids", "attention_mask") for column in ids)
         roles = _selected(roles, (*IDENTITY, *SCORES)) | {"chosen": ids[0], "rejected": ids[1]}
-        return Form("tokenized pairs", roles, {}, (*also_read, *masks))
+        prompt = ("prompt_length",) if ids == TOKENIZED[0] else ()  # a count without padding
+        return Form("tokenized pairs", roles, {}, (*also_read, *masks, *prompt))
     if not {"chosen", "rejected"} & set(roles) and (older := _j_k_columns(names, name)):
         roles = {**roles, "chosen": older[0], "rejected": older[1]}
     if not {"chosen", "rejected"} <= set(roles):

@@ -321,7 +321,7 @@ def _transcript_pair(
 
 def _tokenized_pair(row: Row, roles: Mapping[str, str], rule: PairRule, where: str) -> PairOrReason:
     """Read token ids of both sides; ids under a zero of the attention mask are padding and go."""
-    pair: dict[str, list[int]] = {}
+    pair: dict[str, list[int] | int] = {}
     for side in SIDES:
         column = roles[side]
         ids, mask = row[column], row.get(column.replace("input_ids", "attention_mask"))
@@ -335,6 +335,14 @@ def _tokenized_pair(row: Row, roles: Mapping[str, str], rule: PairRule, where: s
             return f"rows with no {side} tokens"
     if pair["chosen_ids"] == pair["rejected_ids"]:
         return "rows with identical responses"
+    prompt = row.get("prompt_length") if roles["chosen"] == "chosen_ids" else None
+    if prompt is not None:
+        if type(prompt) is not int or prompt < 0:
+            raise DataError(
+                f"{where}, field 'prompt_length': expected a number of tokens, got "
+                f"{described(prompt)}"
+            )
+        pair["prompt_length"] = prompt
     return _with_carried(pair, row, roles, rule, where)
 
 
