@@ -191,7 +191,7 @@ def test_passes_of_few_tokens_change_nothing(base, tmp_path, objective, accumula
         widths.append(int(inputs["attention_mask"].sum()))
         return read(model, inputs)
 
-    watched.prove = read.prove
+    watched.prove, watched.layout = read.prove, None
     built._read = watched
     check(effective_batch.run(built), one_big_batch(base, objective, built.train_dataset))
     pairs = [len(a) + len(b) for a, b in zip(*(built.train_dataset[s] for s in SIDES), strict=True)]

@@ -41,7 +41,7 @@ def watched(built):
         reads.append((found.rewards.detach().clone(), found.rewards.requires_grad))
         return found
 
-    read.prove = inner.prove
+    read.prove, read.layout = inner.prove, None
     built._read = read
     return reads
 

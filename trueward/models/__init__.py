@@ -24,6 +24,7 @@ from trueward.models.pad import ensure_distinct_pad
 from trueward.models.readout import (
     ReadOut,
     class_difference,
+    evaluating,
     layout_difference,
     length_chunks,
     pad_right,
@@ -31,7 +32,12 @@ from trueward.models.readout import (
     read_out,
     read_trees,
 )
-from trueward.models.scoring import score_sequences, settle_layout, width_dependence
+from trueward.models.scoring import (
+    length_batches,
+    score_sequences,
+    settle_layout,
+    width_dependence,
+)
 from trueward.models.tree_attention import attend_over_trees
 from trueward.models.trees import TreeRows, plan_rows
 
@@ -45,11 +51,13 @@ __all__ = [
     "checkpoint_file",
     "class_difference",
     "ensure_distinct_pad",
+    "evaluating",
     "freeze_bias",
     "head_modules",
     "head_name",
     "head_norm",
     "layout_difference",
+    "length_batches",
     "length_chunks",
     "load_for_training",
     "load_reward_model",

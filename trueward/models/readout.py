@@ -230,6 +230,19 @@ def _reading(head: Any, pick: Pick, taken: dict[str, Tensor]) -> Iterator[None]:
             setattr(head, name, before)
 
 
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Put the model into evaluation mode; each module's mode is as before afterwards."""
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+        torch.clear_autocast_cache()  # weights cast without a graph must not be used with one
+
+
 def _final_norm(model: nn.Module) -> nn.Module | None:
     """Return the norm that ends a pre-norm backbone (`norm`, `ln_f`, …), if it has one."""
     norms = [c for c in backbone(model).children() if "norm" in type(c).__name__.lower()]

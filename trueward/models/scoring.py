@@ -4,7 +4,6 @@ Each gets the score that the plain class gives it alone, whatever else is in the
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -15,6 +14,7 @@ from trueward.models.readout import (
     ReadOut,
     TokenMatrix,
     class_difference,
+    evaluating,
     joined,
     layout_difference,
     pad_right,
@@ -60,7 +60,7 @@ def score_sequences(
     layout = settle_layout(model, sequences, pad_token_id) if layout is None else layout
     if layout != "tree" and _input_device(model).type == "cpu":
         batch_tokens = min(batch_tokens, CPU_TOKENS)
-    with _evaluating(model):
+    with evaluating(model), torch.no_grad():
         return _read_all(
             model, layout, sequences, groups, batch_tokens, pad_token_id, states, advance
         )
@@ -81,7 +81,7 @@ def settle_layout(model: nn.Module, sequences: Sequence[Sequence[int]], pad_toke
     rows = [whole, whole[:quarter] + whole[half:]]
     rows += [whole[: max(half - less, 0)] + whole[-1:] for less in range(4)]
     groups, tokens = [0] * len(rows), len(rows) * len(whole)
-    with _evaluating(model):
+    with evaluating(model), torch.no_grad():
         _check_class(model, whole, pad_token_id)
         plain = _read_all(model, "alone", rows, groups, tokens, pad_token_id, True)
         if not torch.isfinite(plain.hidden).all() or not torch.isfinite(plain.rewards).all():
@@ -189,17 +189,6 @@ def _on_cpu(read: ReadOut, states: bool) -> ReadOut:
         return ReadOut(read.rewards.cpu(), torch.empty(len(read.rewards), 0), None)
     before_norm = None if read.before_norm is None else read.before_norm.float().cpu()
     return ReadOut(read.rewards.cpu(), read.hidden.float().cpu(), before_norm)
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        model.train(was_training)
 
 
 def _input_device(model: nn.Module) -> torch.device:

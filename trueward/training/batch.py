@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from trueward.models import ReadOut, TreeRows, head_norm, pad_right, plan_rows
+from trueward.models import ReadOut, TreeRows, head_norm, length_batches, pad_right, plan_rows
 from trueward.processes import most_on_ranks
 from trueward.training.order import LENDER, prompt_length, prompt_of
 from trueward.types import PairScores, Row
@@ -66,17 +66,11 @@ class PairCollator:
 
     def _cut(self, sequences: Sequence[Sequence[list[int]]]) -> list[list[int]]:
         """Return the places of pairs in passes, the longest pairs first."""
-        widths = [max(map(len, pair)) for pair in sequences]
         if self.batch_tokens is None:
-            return [[*range(len(widths))]]
-        sides = len(sequences[0])
-        cuts: list[list[int]] = []
-        for place in sorted(range(len(widths)), key=lambda i: -widths[i]):
-            if cuts and (len(cuts[-1]) + 1) * sides * widths[cuts[-1][0]] <= self.batch_tokens:
-                cuts[-1].append(place)
-            else:
-                cuts.append([place])
-        return cuts
+            return [[*range(len(sequences))]]
+        longest = [max(pair, key=len) for pair in sequences]
+        rows = self.batch_tokens // len(sequences[0])
+        return list(length_batches(longest, range(len(longest)), rows))
 
     def _collated(
         self, rows: Sequence[Row], pairs: Sequence[Sequence[list[int]]], place: Sequence[int]
@@ -127,6 +121,11 @@ def with_idle_passes(batch: PairBatch, count: int) -> PairBatch:
     return {**batch, "passes": [*passes, *[idle] * (count - len(passes))]}
 
 
+def evened(batch: PairBatch) -> PairBatch:
+    """Return the batch with as many passes as any rank makes; every rank must come here."""
+    return with_idle_passes(batch, most_on_ranks(len(passes_of(batch))))
+
+
 def places(batch: PairBatch) -> Sequence[int]:
     """Return the `place` of each pair; another collator's batch was not cut."""
     return batch.get("place", range(len(batch["input_ids"]) // 2))
@@ -139,7 +138,7 @@ def read_passes(
 
     Every rank must come here, as all make as many passes.
     """
-    passes = passes_of(with_idle_passes(batch, most_on_ranks(len(passes_of(batch)))))
+    passes = passes_of(evened(batch))
     parts = [pair_scores(read(one), one, foreign=foreign) for one in passes]
     place = [place for one in passes for place in places(one)]
     order = sorted(range(len(place)), key=lambda i: place[i])[: len(places(batch))]

@@ -13,7 +13,7 @@ from transformers import ProgressCallback, TrainerCallback
 
 from trueward.data import StreamReport
 from trueward.diagnostics import effective_rank
-from trueward.models import ReadOut
+from trueward.models import ReadOut, evaluating
 from trueward.processes import on_any_rank
 from trueward.training.batch import PairBatch, batch_metrics, pair_columns, read_passes
 
@@ -61,10 +61,8 @@ class StreamCounts(TrainerCallback):
 @torch.no_grad()
 def probe(model: nn.Module, batch: PairBatch, read: Read) -> dict[str, Tensor]:
     """Return each metric of the model in evaluation mode, as a tensor of one number."""
-    was_training = model.training
-    model.eval()
-    scores = read_passes(partial(read, model), batch, foreign=False)
-    model.train(was_training)
+    with evaluating(model):
+        scores = read_passes(partial(read, model), batch, foreign=False)
     metrics = batch_metrics(pair_columns(scores), model)
     means = {name: metrics[name].mean().reshape(1) for name in LOGGED if name in metrics}
     assert scores.chosen_hidden is not None

@@ -19,6 +19,7 @@ from trueward.errors import LayoutWarning, ModelError
 from trueward.models import (
     ReadOut,
     class_difference,
+    evaluating,
     layout_difference,
     length_chunks,
     read_chunks,
@@ -34,9 +35,8 @@ LAYOUTS = {"auto": ("tree", "chunk"), "tree": ("tree", "chunk"), "chunk": ("chun
 """The layouts that `packing` tries, in this order, before the plain padded batch."""
 CHUNKS = 16
 """The most chunks of a batch."""
-ROW_TOKENS = {"cpu": 2048}
-"""Most tokens of a row of trees by kind of device: on a CPU as many as its caches hold."""
-OTHER_ROW_TOKENS = 32_768
+CPU_ROW_TOKENS, ROW_TOKENS = 2048, 32_768
+"""Most tokens of a row of trees: on a CPU as many as its caches hold, and on an accelerator."""
 PROVEN_PAIRS = 4
 """Pairs whose gradients are compared: few, as the padded layout may need more memory."""
 SHARED_CHUNKS = 4
@@ -47,7 +47,7 @@ GRADIENT_LIMIT, HALF_GRADIENT_LIMIT = 1e-2, 2e-1
 
 def row_tokens(args: trl.RewardConfig) -> int:
     """Return the most tokens of a forward pass over trees."""
-    return ROW_TOKENS.get(args.device.type, OTHER_ROW_TOKENS)
+    return CPU_ROW_TOKENS if args.device.type == "cpu" else ROW_TOKENS
 
 
 @dataclass
@@ -94,7 +94,7 @@ class BatchReader:
         return self.layout
 
     def _check_class(self, model: nn.Module, inputs: PairBatch) -> None:
-        with _evaluating(model):
+        with evaluating(model):
             for batch in self._with_longest(inputs):
                 reason = class_difference(model, batch["input_ids"], batch["attention_mask"])
                 if on_any_rank(reason is not None):
@@ -104,7 +104,7 @@ class BatchReader:
                     )
 
     def _depends_on_width(self, model: nn.Module, inputs: PairBatch) -> bool:
-        with _evaluating(model):
+        with evaluating(model):
             for batch in self._with_longest(inputs):
                 reason = width_dependence(
                     model, batch["input_ids"], batch["attention_mask"], half=self.half
@@ -135,7 +135,7 @@ class BatchReader:
     @torch.no_grad()
     def _state_difference(self, layout: str, model: nn.Module, inputs: PairBatch) -> str | None:
         reason = None
-        with _evaluating(model):
+        with evaluating(model):
             for batch in self._with_longest(inputs):
                 plain, other = (self._read(name, model, batch) for name in ("off", layout))
                 reason = reason or layout_difference(plain, other, half=self.half)
@@ -227,19 +227,6 @@ def _signs(count: int, like: Tensor) -> Float[Tensor, " count"]:
 
 
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Put the model into evaluation mode; each module's mode is as before afterwards."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
-        torch.clear_autocast_cache()  # weights cast without a graph must not be used with one
-
-
-@contextmanager
 def _without_dropout(model: nn.Module) -> Iterator[None]:
     """Leave out whatever training draws at random.
 
@@ -248,7 +235,7 @@ def _without_dropout(model: nn.Module) -> Iterator[None]:
     """
     config = unwrap(model).config.to_dict()
     rates = [v for k, v in config.items() if "drop" in k or "jitter" in k or k.endswith("_prob")]
-    with _evaluating(model):
+    with evaluating(model):
         if not any(isinstance(rate, float) and rate > 0 for rate in rates):
             model.train()
             for module in model.modules():

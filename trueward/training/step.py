@@ -92,15 +92,17 @@ class SharedStep(Step):
 
     def losses(self, parts: Sequence[Part]) -> Iterator[Tensor]:
         """Yield the losses of the parts, each read once."""
-        shares = self._shares(parts)
+        alone = len(parts) * self.accelerator.num_processes == 1
+        shares = [None] if alone else self._shares(parts)
         state, outs, rows = self.state, [], []
-        for number, (part, (pairs, weight)) in enumerate(zip(parts, shares, strict=True)):
+        for number, (part, share) in enumerate(zip(parts, shares, strict=True)):
             scores = _taken(self.read(part.batch), part.kept)
             rows.append(pair_columns(scores))
             if len(scores.chosen):
                 out = self.objective(scores, state)
                 loss = out.loss
-                if len(parts) * self.accelerator.num_processes > 1:
+                if share is not None:
+                    pairs, weight = share
                     loss = weight * out.preference + pairs * (out.loss - out.preference)
                 state = out.state
                 outs.append(_without_graph(out))

@@ -22,18 +22,17 @@ from trueward.data import Encoder, StreamReport
 from trueward.errors import ObjectiveError
 from trueward.models import freeze_bias, head_modules, head_name, prepare, unwrap
 from trueward.objectives import Objective
-from trueward.processes import most_on_ranks
 from trueward.results import FullCheckpointRecord
 from trueward.training.batch import (
     COLUMNS,
     PairBatch,
     PairCollator,
     batch_metrics,
+    evened,
     pair_columns,
     pair_scores,
     passes_of,
     read_passes,
-    with_idle_passes,
 )
 from trueward.training.callbacks import PROBE_PAIRS, Probe, StreamCounts
 from trueward.training.config import RewardConfig
@@ -260,10 +259,9 @@ class RewardTrainer(trl.RewardTrainer):
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> Any:
         """Return a step's micro-batches, and prepare their losses."""
         batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
-        if self.args.batch_tokens is not None and self.args.world_size > 1:
-            counts = [most_on_ranks(len(passes_of(batch))) for batch in batches]
-            batches = list(map(with_idle_passes, batches, counts))
-        if batches:
+        if self.args.batch_tokens is not None:
+            batches = [evened(batch) for batch in batches]
+        if batches and self._read.layout is None:
             self._read.prove(self.model_wrapped, self._prepare_inputs(passes_of(batches[0])[0]))
         parts = parts_of(batches, self.accelerator)
         exact = self._exact and len(parts) * self.accelerator.num_processes > 1
